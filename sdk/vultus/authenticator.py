@@ -1,0 +1,345 @@
+"""Authenticator: enrol, verify, identify and sign in."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import numpy as np
+
+from vultus import calibration as cal
+from vultus.devices.base import Device
+from vultus.errors import CalibrationError, NotEnrolled, StoreOutdated
+from vultus.manifest import Manifest, load_manifest
+from vultus.pipeline import Pipeline, Probe
+from vultus.policy import Evidence, Policy, decide, limit, lock_time, presentation, without_evidence
+from vultus.stages.match import compare, stack
+from vultus.store import TemplateStore
+from vultus.templates import Template
+from vultus.types import F32, Decision, DeviceIdentity, Embedding, FrameSet, Hint, Match, Modality, PairScore, Reason
+
+ENROL_SAMPLES: Final = 5
+"""Samples of one enrolment: a second sample takes away half to three quarters of the false rejects (NIST fusion study); five cover small turns."""
+_SAME_FMR: Final = 1e-2
+"""Each enrolment sample must match the first at this rate, so that nobody else steps in; pose and expression may still vary."""
+_CHARGED: Final = frozenset({Reason.SPOOF, Reason.NO_MATCH})
+
+OnHint = Callable[[Hint], None]
+OnProgress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Enrollment:
+    """How an enrolment ended: `reason` is ACCEPTED when the template was stored; `samples` counts embeddings by modality."""
+
+    user: str
+    reason: Reason
+    samples: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def enrolled(self) -> bool:
+        """True when the template is in the store."""
+        return self.reason is Reason.ACCEPTED
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Candidate:
+    user: str
+    references: Mapping[Modality, F32]
+
+
+class Authenticator:
+    """Sign-in against a template store. Not thread-safe, but `cancel()` may be called from any thread.
+
+    store None opens the user's own store; models None takes the installed graphs and calibration; `calibrations` are device calibrations, of which
+    the first that holds for a frame set's device is used in place of the general one. Raises ModelError, CalibrationError, StoreError.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: TemplateStore | None = None,
+        policy: Policy | None = None,
+        models: Manifest | Path | None = None,
+        calibrations: Sequence[Path] = (),
+        threads: int = 1,
+        clock_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        manifest = models if isinstance(models, Manifest) else load_manifest(models)
+        self.policy = policy if policy is not None else Policy()
+        base = cal.load(manifest.root / "calibration")
+        self._calibrations = (*(cal.carry(base, path) for path in calibrations), base)
+        self._pipeline = Pipeline(manifest, base.limits, threads)
+        if base.graph != self._pipeline.graph:
+            raise CalibrationError("the calibration was made with another recogniser; reinstall vultus")
+        self._versions = {"graph": self._pipeline.graph, "calibration": base.id, "sdk": _version()}
+        self._own_store = store is None
+        self._store = store if store is not None else _default_store()
+        self._clock_ns = clock_ns
+        self._cancelled = threading.Event()
+        self._held: tuple[int, tuple[_Candidate, ...]] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the store if this object opened it; a second call does nothing."""
+        if self._own_store:
+            self._store.close()
+
+    def cancel(self) -> None:
+        """End a running `enroll` or `sign_in` at its next frame set, from any thread; it returns CANCELLED and stores nothing."""
+        self._cancelled.set()
+
+    def verify(self, frame_set: FrameSet, user: str | None = None) -> Decision:
+        """Decide on one frame set: is this `user` (1:1), or with None, is it any enrolled user (1:N)?"""
+        if not isinstance(frame_set, FrameSet):
+            raise TypeError(f"verify() takes a FrameSet; got {type(frame_set).__name__}")
+        locked = self._locked(user)
+        if locked > 0:
+            return decide(Evidence(frame_set.device.source, locked_s=locked, versions=self._versions), self.policy)
+        probe = self._pipeline.process(frame_set)
+        return self._charge(user, self._conclude(probe, frame_set.device, user, None))
+
+    def identify(self, frame_set: FrameSet) -> Decision:
+        """Decide who of the enrolled users is in a frame set; the target false-match rate is divided by their number."""
+        return self.verify(frame_set)
+
+    def sign_in(self, device: Device, *, user: str | None = None, timeout_s: float = 5.0, on_hint: OnHint | None = None) -> Decision:
+        """Read frame sets until the evidence decides.
+
+        Scores of the frame sets of one attempt are averaged and every look is held to the target divided by `policy.max_frame_sets`. One
+        failed liveness cue ends the attempt. Raises DeviceError when the device fails.
+        """
+        self._cancelled.clear()
+        locked = self._locked(user)
+        if locked > 0:
+            return decide(Evidence(device.identity.source, locked_s=locked, versions=self._versions), self.policy)
+        looks = _Looks()
+        last: Decision | None = None
+        for probe, frame_set in self._probes(device, timeout_s, on_hint):
+            decision = self._conclude(probe, frame_set.device, user, looks)
+            if decision.accepted or decision.reason in (Reason.SPOOF, Reason.SOURCE_NOT_ALLOWED, Reason.NOT_ENROLLED, Reason.NOT_CALIBRATED):
+                return self._charge(user, decision)
+            last = decision
+            if looks.count >= self.policy.max_frame_sets:
+                break
+        if self._cancelled.is_set():
+            return without_evidence(Reason.CANCELLED, versions=self._versions)
+        if last is not None and last.reason is Reason.NO_MATCH:
+            return self._charge(user, last)
+        return without_evidence(Reason.TIMEOUT, hints=last.hints if last is not None else (Hint.NO_FACE,), versions=self._versions)
+
+    def enroll(
+        self,
+        user: str,
+        device: Device,
+        *,
+        on_hint: OnHint | None = None,
+        on_progress: OnProgress | None = None,
+        replace: bool = False,
+        samples: int = ENROL_SAMPLES,
+        timeout_s: float = 30.0,
+    ) -> Enrollment:
+        """Take `samples` live, usable frame sets of one person and store their RGB and NIR embeddings, all or none.
+
+        Raises AlreadyEnrolled unless `replace`, StoreError, DeviceError. A time-out, a spoof or a second person is a result.
+        """
+        if not 1 <= samples <= 30:
+            raise ValueError("samples must be 1 to 30")
+        self._cancelled.clear()
+        taken: list[Embedding] = []
+        count, reason, identity = 0, Reason.TIMEOUT, device.identity
+        for probe, _ in self._probes(device, timeout_s, on_hint):
+            found = presentation(_evidence(probe), self.policy)
+            if found in (Reason.SPOOF, Reason.SOURCE_NOT_ALLOWED):
+                return Enrollment(user, found)
+            if found is not Reason.ACCEPTED or not probe.embeddings:
+                continue
+            if not self._continues(taken, probe, identity):
+                return Enrollment(user, Reason.NO_MATCH)
+            taken += probe.embeddings.values()
+            count += 1
+            if on_progress is not None:
+                on_progress(count, samples)
+            if count == samples:
+                reason = Reason.ACCEPTED
+                break
+        if self._cancelled.is_set():
+            return Enrollment(user, Reason.CANCELLED)
+        if reason is Reason.ACCEPTED:
+            template = Template(user, tuple(taken), self._clock_ns(), identity, self._versions["calibration"])
+            self._store.add(template, replace=replace)
+        return Enrollment(user, reason, {m.value: sum(e.modality is m for e in taken) for m in Modality})
+
+    def _probes(self, device: Device, timeout_s: float, on_hint: OnHint | None):  # type: ignore[no-untyped-def]
+        """Yield probes of frame sets whose time stamps rise, until the time is over, the source ends or `cancel()`; tell new hints."""
+        end = time.monotonic() + timeout_s
+        newest, told = -1, None
+        while not self._cancelled.is_set() and (left := end - time.monotonic()) > 0:
+            frame_set = device.read(timeout_s=left)
+            if frame_set is None:
+                return
+            if frame_set.time_ns <= newest:
+                continue
+            newest = frame_set.time_ns
+            probe = self._pipeline.process(frame_set)
+            hint = probe.hints[0] if probe.hints else None
+            if on_hint is not None and hint is not None and hint is not told:
+                on_hint(hint)
+            told = hint
+            yield probe, frame_set
+
+    def _calibration(self, identity: DeviceIdentity) -> cal.Calibration:
+        return next(c for c in self._calibrations if c.holds_for(identity))
+
+    def _continues(self, taken: list[Embedding], probe: Probe, identity: DeviceIdentity) -> bool:
+        """Say whether a sample shows the same person as the samples before it."""
+        if not taken:
+            return True
+        calibration = self._calibration(identity)
+        pairs = calibration.calibrated(compare(list(probe.embeddings.values()), stack(taken)), identity.source)
+        rates = [t.rate(p.score)[0] for p, t in pairs]
+        return not rates or cal.merge(rates) <= _SAME_FMR
+
+    def _conclude(self, probe: Probe, identity: DeviceIdentity, user: str | None, looks: _Looks | None) -> Decision:
+        start = time.perf_counter_ns()
+        evidence = self._compared(probe, identity, user, looks)
+        latency = {**probe.latency_ms, "match": (time.perf_counter_ns() - start) / 1e6}
+        latency["total"] = sum(latency.values())
+        return decide(_with(evidence, latency, self._versions), self.policy)
+
+    def _compared(self, probe: Probe, identity: DeviceIdentity, user: str | None, looks: _Looks | None) -> Evidence:
+        """Add the best candidate's comparison to what the probe shows."""
+        planned = 1 if looks is None else self.policy.max_frame_sets
+        bare = _evidence(probe, looks=planned)
+        candidates = self._candidates(user)
+        if presentation(bare, self.policy) is not Reason.ACCEPTED or not candidates or not probe.embeddings:
+            return _evidence(probe, looks=planned, enrolled=bool(candidates), calibrated=True)
+        if looks is not None:
+            looks.count += 1
+        calibration = self._calibration(identity)
+        best: tuple[float, str, Match, bool] | None = None
+        scored = False
+        target = limit(self.policy, len(candidates), planned)
+        probes = list(probe.embeddings.values())
+        for candidate in candidates:
+            pairs = compare(probes, candidate.references)
+            pairs = looks.average(candidate.user, pairs) if looks is not None else pairs
+            scored = scored or bool(pairs)
+            usable = calibration.calibrated(pairs, identity.source)
+            if not usable:
+                continue
+            match, supported = _match(usable, target, self.policy.target_fmr)
+            if best is None or match.fmr < best[0] or (match.fmr == best[0] and match.log_lr > best[2].log_lr):
+                best = (match.fmr, candidate.user, match, supported)
+        if best is None:
+            return _evidence(probe, looks=planned, enrolled=True, calibrated=not scored)
+        return _evidence(
+            probe, looks=planned, enrolled=True, calibrated=True, user=best[1], match=best[2], supported=best[3], candidates=len(candidates)
+        )
+
+    def _candidates(self, user: str | None) -> tuple[_Candidate, ...]:
+        if user is not None:
+            try:
+                template = self._store.get(user, self._pipeline.graph)
+            except NotEnrolled:
+                return ()
+            return (_Candidate(template.user, stack(template.embeddings)),)
+        revision = self._store.revision
+        if self._held is None or self._held[0] != revision:
+            enrolled = self._store.all(self._pipeline.graph)
+            if enrolled.outdated and not enrolled.templates:
+                raise StoreOutdated(f"{len(enrolled.outdated)} templates were made by another graph; enrol them again")
+            self._held = (revision, tuple(_Candidate(t.user, stack(t.embeddings)) for t in enrolled))
+        return self._held[1]
+
+    def _locked(self, user: str | None) -> float:
+        try:
+            state = self._store.failures(user)
+        except NotEnrolled:
+            return 0.0
+        return lock_time(state.count, state.last_ns, self._clock_ns(), self.policy)
+
+    def _charge(self, user: str | None, decision: Decision) -> Decision:
+        """Count a reject and forget the rejects before an accept; asking for another frame set is not charged."""
+        try:
+            if decision.accepted:
+                self._store.clear_failures(user)
+            elif decision.reason in _CHARGED:
+                self._store.record_failure(user, self._clock_ns())
+        except NotEnrolled:
+            return decision
+        return decision
+
+
+class _Looks:
+    """Scores of the frame sets of one attempt, averaged by user and pair."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._sums: dict[tuple[str, Modality, Modality], tuple[float, int]] = {}
+
+    def average(self, user: str, pairs: tuple[PairScore, ...]) -> tuple[PairScore, ...]:
+        """Add the scores of one look and return their means so far, for the pairs of this look."""
+        out = []
+        for pair in pairs:
+            key = (user, pair.probe, pair.reference)
+            total, n = self._sums.get(key, (0.0, 0))
+            total, n = total + pair.score, n + 1
+            self._sums[key] = (total, n)
+            out.append(PairScore(pair.probe, pair.reference, total / n, pair.references))
+        return tuple(out)
+
+
+def _match(usable: list[tuple[PairScore, cal.PairTable]], target: float, stated: float) -> tuple[Match, bool]:
+    """Merge the calibrated pairs of one candidate; the flag says whether every table can support `target`."""
+    rates = [table.rate(pair.score) for pair, table in usable]
+    thresholds = [table.threshold_for(target) for _, table in usable]
+    merged = cal.merge([r for r, _ in rates])
+    upper = max(merged, cal.merge([u for _, u in rates]))
+    # The mean, not the sum, of the log-likelihood ratios: exact for fully dependent pairs, a lower bound for any others.
+    log_lr = float(np.mean([table.log_lr(pair.score) for pair, table in usable]))
+    first = thresholds[0].value
+    match = Match(
+        usable[0][0].score, log_lr, merged, upper, first if np.isfinite(first) else 1.0, stated, tuple(pair for pair, _ in usable)
+    )
+    return match, all(t.supported for t in thresholds)
+
+
+def _evidence(
+    probe: Probe, *, looks: int = 1, enrolled: bool = False, calibrated: bool = False, user: str | None = None,
+    match: Match | None = None, supported: bool = False, candidates: int = 0,
+) -> Evidence:  # fmt: skip
+    return Evidence(
+        probe.source, probe.skew_ms, probe.faces, probe.quality, probe.liveness, user, match, candidates, looks, enrolled, calibrated,
+        supported, hints=probe.hints, modalities=probe.modalities, latency_ms=probe.latency_ms,
+    )  # fmt: skip
+
+
+def _with(evidence: Evidence, latency: Mapping[str, float], versions: Mapping[str, str]) -> Evidence:
+    from dataclasses import replace
+
+    return replace(evidence, latency_ms=latency, versions=versions)
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("vultus")
+
+
+def _default_store() -> TemplateStore:
+    from vultus import settings
+
+    path = settings.load().store
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return TemplateStore.open(path)

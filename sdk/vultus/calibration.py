@@ -1,0 +1,214 @@
+"""Calibration: from comparison scores to false-match rates, thresholds with intervals and log-likelihood ratios.
+
+A calibration is a table of the impostor scores of one pair of modalities, with how many people and comparisons stand behind it. A device
+calibration carries a base table over to one sensor by the mean and the deviation of impostor scores measured there: the few people who
+can be asked on a new sensor fix the centre of the distribution, the base supplies the shape of its tail.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from vultus.errors import CalibrationError
+from vultus.stages.liveness import Limits
+from vultus.types import DeviceIdentity, Modality, PairScore, Source
+
+FORMAT: Final = 1
+F64 = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """Score from which `fmr` is met; `low`..`high` is the 95 % interval over people; `supported` False means extrapolated."""
+
+    value: float
+    low: float
+    high: float
+    fmr: float
+    supported: bool
+    comparisons: int
+    people: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PairTable:
+    """Impostor scores of one pair of modalities.
+
+    `scores` rises; `fmr` and its 95 % bounds over people `fmr_low`, `fmr_high` fall. `simulated` says that the NIR side was
+    rendered from colour photographs. `llr` is (slope, intercept) in nats at the base's scores. `mean` and `deviation` are
+    those of the base's impostor scores. `shift`, `scale` take a device's score to the base's: base = shift + scale * score; `margin` widens
+    the upper bound for the few people behind them.
+    """
+
+    pair: tuple[Modality, Modality]
+    scores: F64
+    fmr: F64
+    fmr_low: F64
+    fmr_high: F64
+    llr: tuple[float, float]
+    people: int
+    comparisons: int
+    simulated: bool
+    mean: float
+    deviation: float
+    extrapolated: bool = False
+    shift: float = 0.0
+    scale: float = 1.0
+    margin: float = 0.0
+
+    @property
+    def floor(self) -> float:
+        """Smallest false-match rate that the comparisons can speak of: the rule of three, 3 / n."""
+        return 3.0 / self.comparisons
+
+    def rate(self, score: float) -> tuple[float, float]:
+        """Return the false-match rate expected at `score` and its upper 95 % bound; neither falls below the floor."""
+        if not math.isfinite(score):
+            return 1.0, 1.0
+        at = self.shift + self.scale * score
+        value = _interpolate(at, self.scores, self.fmr)
+        upper = _interpolate(at - self.margin, self.scores, self.fmr_high)
+        return max(value, self.floor), max(value, upper, self.floor)
+
+    def log_lr(self, score: float) -> float:
+        """Return the natural-log likelihood ratio of same person against different people."""
+        return self.llr[0] * (self.shift + self.scale * score) + self.llr[1]
+
+    def threshold_for(self, fmr: float) -> Threshold:
+        """Return the threshold for a target false-match rate; `supported` is False below 3 / comparisons or on a carried-over table."""
+        if not 0.0 < fmr < 1.0:
+            raise ValueError("a false-match rate lies between 0 and 1")
+        edges = [(_invert(fmr, self.scores, f) + m - self.shift) / self.scale for f, m in ((self.fmr, 0.0), (self.fmr_low, -self.margin), (self.fmr_high, self.margin))]
+        supported = fmr >= self.floor and not self.extrapolated
+        return Threshold(edges[0], min(edges), max(edges), fmr, supported, self.comparisons, self.people)
+
+
+def _interpolate(at: float, scores: F64, rates: F64) -> float:
+    """Interpolate log10 of a falling rate; below the table the rate is 1, above it the last value."""
+    if at <= scores[0]:
+        return 1.0
+    return float(10.0 ** np.interp(at, scores, np.log10(rates)))
+
+
+def _invert(rate: float, scores: F64, rates: F64) -> float:
+    """Return the lowest score whose rate is at most `rate`; above every score when the table does not reach it."""
+    logs = np.log10(rates)
+    if math.log10(rate) < logs[-1]:
+        return float("inf")
+    return float(np.interp(-math.log10(rate), -logs, scores))
+
+
+def merge(rates: Sequence[float]) -> float:
+    """Merge false-match rates of several comparisons of one attempt without assuming that they are independent.
+
+    e times the geometric mean is a valid p-value under any dependence (Vovk and Wang, Biometrika 107, 2020), so that a
+    correlated RGB and NIR face can never make the stated rate too small. One rate is returned as it is.
+    """
+    if not rates:
+        return 1.0
+    if len(rates) == 1:
+        return rates[0]
+    return min(1.0, math.e * math.exp(sum(math.log(r) for r in rates) / len(rates)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Calibration:
+    """Tables by pair, the device they hold for (None = any), the recogniser they were made with, and the limits of the cues."""
+
+    id: str
+    graph: str
+    tables: Mapping[tuple[Modality, Modality], PairTable]
+    limits: Limits
+    device: DeviceIdentity | None = None
+
+    def table(self, probe: Modality, reference: Modality, source: Source) -> PairTable | None:
+        """Return the table of a pair, or None where there is none: a table made from simulated NIR serves simulated sensors alone."""
+        found = self.tables.get((probe, reference)) or self.tables.get((reference, probe))
+        return None if found is None or (found.simulated and source is not Source.SIMULATED) else found
+
+    def calibrated(self, pairs: Sequence[PairScore], source: Source) -> list[tuple[PairScore, PairTable]]:
+        """Return the pairs that have a table; the others are no evidence."""
+        found = [(p, self.table(p.probe, p.reference, source)) for p in pairs]
+        return [(p, t) for p, t in found if t is not None]
+
+    def holds_for(self, identity: DeviceIdentity) -> bool:
+        """Say whether this calibration may be used for a device."""
+        own = self.device
+        return own is None or (own.kind, own.model) == (identity.kind, identity.model) and own.serial in ("", identity.serial)
+
+
+def digest(document: Mapping[str, Any]) -> str:
+    """Return the sha256 of a calibration document without its own `sha256` field, over canonical JSON."""
+    body = {k: v for k, v in document.items() if k != "sha256"}
+    return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()).hexdigest()
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """Read a calibration file and check its format and its hash; raises CalibrationError."""
+    try:
+        document = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise CalibrationError(f"no calibration at {path}; reinstall vultus or run 'vultus calibrate'") from None
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        raise CalibrationError(f"{path} is not a readable calibration ({type(error).__name__}); restore it from where it came from") from None
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise CalibrationError(f"{path} has not the calibration format {FORMAT}; it was made by another version of vultus")
+    if document.get("sha256") != digest(document):
+        raise CalibrationError(f"{path} was altered after it was made; restore it from where it came from")
+    return document
+
+
+def load(folder: Path) -> Calibration:
+    """Read the shipped calibration from `folder`: match.json and liveness.json; raises CalibrationError."""
+    match, live = read_document(folder / "match.json"), read_document(folder / "liveness.json")
+    try:
+        tables = {t.pair: t for t in (_table(raw) for raw in match["pairs"])}
+        limits = Limits(**{k: float(v["value"]) for k, v in live["limits"].items()})
+    except (KeyError, TypeError, ValueError) as error:
+        raise CalibrationError(f"the calibration in {folder} lacks or garbles a field ({error}); reinstall vultus") from None
+    return Calibration(f"{match['id']}+{live['id']}", match["graph"], tables, limits)
+
+
+def carry(base: Calibration, path: Path) -> Calibration:
+    """Read a device calibration made on top of `base`; raises CalibrationError when it was made on another base."""
+    document = read_document(path)
+    try:
+        if document["base_graph"] != base.graph:
+            raise CalibrationError(f"{path} was made with another recogniser; run 'vultus calibrate' again")
+        tables = {}
+        for raw in document["pairs"]:
+            source = base.tables[Modality.RGB, Modality.RGB]
+            pair = (Modality(raw["pair"][0]), Modality(raw["pair"][1]))
+            tables[pair] = PairTable(
+                pair, source.scores, source.fmr, source.fmr_low, source.fmr_high, (float(raw["llr"][0]), float(raw["llr"][1])),
+                source.people, source.comparisons, simulated=False, mean=source.mean, deviation=source.deviation, extrapolated=True, shift=float(raw["shift"]), scale=float(raw["scale"]), margin=float(raw["margin"]),
+            )  # fmt: skip
+        d = document["device"]
+        identity = DeviceIdentity(d["kind"], d["model"], d["serial"], Source(d["source"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise CalibrationError(f"{path} lacks or garbles a field ({error}); run 'vultus calibrate' again") from None
+    return Calibration(f"{base.id}+{document['id']}", base.graph, tables, base.limits, identity)
+
+
+def _table(raw: Mapping[str, Any]) -> PairTable:
+    scores, fmr, low, high = (np.asarray(raw[k], np.float64) for k in ("scores", "fmr", "fmr_low", "fmr_high"))
+    falling = all((np.diff(a) <= 0).all() and (a > 0).all() for a in (fmr, low, high))
+    if not (scores.ndim == 1 and scores.size >= 2 and (np.diff(scores) > 0).all() and falling and scores.shape == fmr.shape == low.shape == high.shape):
+        raise ValueError("scores must rise and rates must fall")
+    slope, intercept = (float(x) for x in raw["llr"])
+    if not (slope > 0 and math.isfinite(intercept)):
+        raise ValueError("the likelihood ratio must rise with the score")
+    return PairTable(
+        (Modality(raw["pair"][0]), Modality(raw["pair"][1])), scores, fmr, low, high, (slope, intercept),
+        int(raw["people"]), int(raw["comparisons"]), simulated=bool(raw["simulated"]),
+        mean=float(raw["impostor_mean"]), deviation=float(raw["impostor_deviation"]),
+    )  # fmt: skip

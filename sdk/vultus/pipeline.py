@@ -1,0 +1,267 @@
+"""Pipeline: one frame set through the stages in their order; the only module that knows it.
+
+preprocess -> detect -> register -> assess -> relief -> liveness -> align -> embed. What fails is absent from the probe, never guessed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from vultus import _native
+from vultus.graphs import Graph, open_graph
+from vultus.manifest import Manifest
+from vultus.stages import liveness as live
+from vultus.stages import relief as depth_relief
+from vultus.stages.align import align_nir, align_rgb
+from vultus.stages.assess import assess, face_rect
+from vultus.stages.detect import Detector, Region
+from vultus.stages.embed import embed
+from vultus.stages.register import transfer
+from vultus.types import F32, U16, Embedding, Face, Frame, FrameSet, Hint, Liveness, Modality, Quality, Source, Stream
+
+_EYES_MM: Final = 63.0
+"""Mean adult distance between the eyes (ISO/TR 7250-2); gives a first distance before depth is looked up."""
+_RIVAL: Final = 0.5
+"""A second face counts when its eye distance is at least this share of the first's; smaller ones are bystanders or pictures on a wall."""
+_TRACK_NS: Final = 1_000_000_000
+_TRACKED: Final = 5
+"""Frame sets in a row that may look only near the last face; then the whole frame is searched for a second face."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Probe:
+    """What one frame set gave: evidence for a decision, or a sample for enrolment.
+
+    `faces` is the largest count over the streams; `embeddings` holds the usable modalities only; `modalities` says for each stream "used",
+    "missing" or "rejected: why".
+    """
+
+    source: Source
+    skew_ms: float
+    faces: int
+    quality: Quality | None
+    liveness: Liveness | None
+    embeddings: Mapping[Modality, Embedding] = field(repr=False)
+    hints: tuple[Hint, ...]
+    modalities: Mapping[str, str]
+    latency_ms: Mapping[str, float] = field(repr=False)
+    found: Mapping[Stream, Face] = field(repr=False)
+
+
+@dataclass(slots=True)
+class _Work:
+    """What the stages of one frame set leave for each other."""
+
+    nir: npt.NDArray[Any] | None = None
+    luma: npt.NDArray[np.uint8] | None = None
+    faces: dict[Stream, Face] = field(default_factory=dict)
+    qualities: dict[Stream, Quality] = field(default_factory=dict)
+    count: int = 0
+    relief: depth_relief.Relief | None = None
+    latency: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Add the time of a stage in milliseconds."""
+        start = time.perf_counter_ns()
+        yield
+        self.latency[stage] = self.latency.get(stage, 0.0) + (time.perf_counter_ns() - start) / 1e6
+
+
+class Pipeline:
+    """The stages with their graphs and buffers, allocated once. Not thread-safe: one a thread."""
+
+    def __init__(self, manifest: Manifest, limits: live.Limits, threads: int = 1) -> None:
+        self._recogniser: Graph = open_graph(manifest.entry("recogniser"), threads)
+        self._detector = Detector(open_graph(manifest.entry("detector"), threads), open_graph(manifest.entry("detector_near"), threads))
+        self._limits = limits
+        self._grid: U16 = np.zeros((depth_relief.GRID, depth_relief.GRID), np.uint16)
+        self._buffers: dict[str, npt.NDArray[Any]] = {}
+        self._last: tuple[int, str, Face] | None = None
+        self._tracked = 0
+
+    @property
+    def graph(self) -> str:
+        """The sha256 of the recogniser, which templates and calibrations carry."""
+        return self._recogniser.sha256
+
+    def process(self, frame_set: FrameSet, *, with_embeddings: bool = True) -> Probe:
+        """Run every stage on a frame set; frames are read in place and not kept."""
+        work = _Work()
+        with work.timed("preprocess"):
+            self._preprocess(frame_set, work)
+        with work.timed("detect"):
+            self._detect(frame_set, work)
+        with work.timed("assess"):
+            self._assess(work)
+        liveness: Liveness | None = None
+        if work.faces:
+            with work.timed("liveness"):
+                liveness = self._liveness(frame_set, work)
+        embeddings: dict[Modality, Embedding] = {}
+        for stream, modality in ((Stream.RGB, Modality.RGB), (Stream.NIR, Modality.NIR)):
+            if with_embeddings and stream in work.faces and work.qualities[stream].usable:
+                with work.timed(f"embed_{modality}"):
+                    embedding = self._embed(frame_set, work, stream)
+                if embedding is not None:
+                    embeddings[modality] = embedding
+        quality, hints = _summary(work, frame_set)
+        return Probe(
+            frame_set.device.source, frame_set.skew_ns / 1e6, work.count, quality, liveness, embeddings, hints,
+            _modalities(work, frame_set), work.latency, work.faces,
+        )  # fmt: skip
+
+    def _buffer(self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+        held = self._buffers.get(name)
+        if held is None or held.shape != shape or held.dtype != dtype:
+            held = self._buffers[name] = np.empty(shape, dtype)
+        return held
+
+    def _preprocess(self, fs: FrameSet, work: _Work) -> None:
+        if fs.rgb is not None:
+            work.luma = self._buffer("luma", fs.rgb.data.shape[:2], np.dtype(np.uint8))
+            _native.luma(fs.rgb.data, work.luma)
+        if fs.nir is not None:
+            work.nir = fs.nir.data
+            if fs.nir_ambient is not None:
+                work.nir = self._buffer("nir", fs.nir.data.shape, fs.nir.data.dtype)
+                _native.difference(fs.nir.data, fs.nir_ambient.data, work.nir)
+
+    def _detect(self, fs: FrameSet, work: _Work) -> None:
+        rgb: list[Face] = []
+        if fs.rgb is not None:
+            region = self._tracked_region(fs)
+            rgb = self._detector.find(fs.rgb.data, Stream.RGB, region) if region is not None else []
+            if not rgb:
+                self._tracked = 0
+                rgb = self._detector.find(fs.rgb.data, Stream.RGB)
+        if rgb:
+            work.faces[Stream.RGB] = max(rgb, key=lambda f: f.eye_distance)
+            self._last = (fs.time_ns, fs.device.serial, work.faces[Stream.RGB])
+        nir: list[Face] = []
+        if fs.nir is not None and work.nir is not None:
+            there = self._carried(fs, work.faces.get(Stream.RGB), fs.nir)
+            nir = self._detector.find(work.nir, Stream.NIR, Region.around_landmarks(there)) if there is not None else []
+            nir = nir or self._detector.find(work.nir, Stream.NIR)
+        if nir:
+            work.faces[Stream.NIR] = max(nir, key=lambda f: f.eye_distance)
+        work.count = max(_rivals(rgb), _rivals(nir))
+
+    def _tracked_region(self, fs: FrameSet) -> Region | None:
+        if self._last is None or self._tracked >= _TRACKED:
+            return None
+        when, serial, face = self._last
+        if serial != fs.device.serial or not 0 < fs.time_ns - when <= _TRACK_NS:
+            return None
+        self._tracked += 1
+        return Region.around(face)
+
+    def _carried(self, fs: FrameSet, face: Face | None, target: Frame) -> F32 | None:
+        """Return the landmarks of an RGB or NIR face in another stream; the distance is guessed from the eyes unless depth was fitted."""
+        if face is None:
+            return None
+        source = fs.rgb if face.stream is Stream.RGB else fs.nir
+        if source is None:
+            return None
+        distance = _EYES_MM * source.intrinsics.fx / max(face.eye_distance, 1.0) if source.intrinsics is not None else None
+        return transfer(face.landmarks, source, target, distance)
+
+    def _assess(self, work: _Work) -> None:
+        for stream, image in ((Stream.RGB, work.luma), (Stream.NIR, work.nir)):
+            if stream in work.faces and image is not None:
+                work.qualities[stream] = assess(work.faces[stream], image, work.count, nir=stream is Stream.NIR)
+
+    def _liveness(self, fs: FrameSet, work: _Work) -> Liveness:
+        rgb, nir = work.faces.get(Stream.RGB), work.faces.get(Stream.NIR)
+        face = rgb or nir
+        assert face is not None
+        source = fs.rgb if rgb is not None else fs.nir
+        if fs.depth is not None:
+            there = self._carried(fs, face, fs.depth)
+            if there is not None:
+                depth_relief.sample(fs.depth.data, there, self._grid)
+                work.relief = depth_relief.measure(self._grid)
+        limits = self._limits
+        in_nir = self._carried(fs, rgb, fs.nir) if fs.nir is not None else None
+        where = nir or (Face(Stream.NIR, rgb.box, in_nir, rgb.score) if rgb is not None and in_nir is not None else None)
+        cues = (
+            live.relief_cue(work.relief, limits),
+            live.head_size_cue(face, source.intrinsics if source is not None else None, work.relief, limits),
+            live.strobe_cue(fs.nir, fs.nir_ambient, where, limits),
+            live.nir_face_cue(in_nir, nir, expected=rgb is not None and in_nir is not None, usable=_exposed(where, fs.nir), limits=limits),
+        )
+        return live.conclude(cues, work.relief, limits)
+
+    def _embed(self, fs: FrameSet, work: _Work, stream: Stream) -> Embedding | None:
+        graph, face = self._recogniser, work.faces[stream]
+        mean, scale = graph.entry.mean, graph.entry.scale
+        if stream is Stream.RGB:
+            assert fs.rgb is not None
+            return embed(graph, align_rgb(fs.rgb, face.landmarks, graph.input, mean=mean, scale=scale))
+        assert work.nir is not None
+        level = _level(face, work.nir)
+        if level is None:
+            return None
+        return embed(graph, align_nir(work.nir, face.landmarks, level, graph.input, mean=mean, scale=scale))
+
+
+def _rivals(faces: list[Face]) -> int:
+    """Count the faces that are about as large as the largest."""
+    largest = max((f.eye_distance for f in faces), default=0.0)
+    return sum(f.eye_distance >= _RIVAL * largest for f in faces)
+
+
+def _level(face: Face, image: npt.NDArray[Any]) -> float | None:
+    """Return the mean level of the inner face in the picture's unit; None when the face is outside or black."""
+    rect = face_rect(face, image.shape[1], image.shape[0])
+    if rect is None:
+        return None
+    sums = _native.image_sums(image, rect, 0, 255 if image.dtype == np.uint8 else 65535)
+    bright = sums.n - sums.n_low
+    return sums.total / bright if bright > 0 and sums.total > 0 else None
+
+
+def _exposed(face: Face | None, frame: Frame | None) -> bool:
+    """Say whether the lit NIR picture is neither dim nor clipped where the face should be."""
+    if face is None or frame is None:
+        return False
+    quality = assess(face, frame.data, 1, nir=True)
+    return not {Hint.NIR_TOO_DIM, Hint.NIR_SATURATED, Hint.NO_FACE} & set(quality.hints)
+
+
+def _summary(work: _Work, fs: FrameSet) -> tuple[Quality | None, tuple[Hint, ...]]:
+    """Return the quality of the best usable modality, RGB first, and the hints that would make the probe usable."""
+    if not work.faces:
+        return None, (Hint.NO_FACE,)
+    order = [work.qualities[s] for s in (Stream.RGB, Stream.NIR) if s in work.qualities]
+    chosen = next((q for q in order if q.usable), order[0])
+    hints = list(chosen.hints)
+    if work.count > 1 and Hint.MULTIPLE_FACES not in hints:
+        hints.insert(0, Hint.MULTIPLE_FACES)
+    if fs.depth is None or fs.nir is None:
+        hints.append(Hint.SENSOR_MISSING)
+    elif work.relief is None:
+        hints.append(Hint.DEPTH_MISSING)
+    return chosen, tuple(dict.fromkeys(hints))
+
+
+def _modalities(work: _Work, fs: FrameSet) -> dict[str, str]:
+    out = {}
+    for stream in (Stream.RGB, Stream.NIR):
+        quality = work.qualities.get(stream)
+        if getattr(fs, stream.value) is None:
+            out[stream.value] = "missing"
+        elif quality is None:
+            out[stream.value] = "rejected: no_face"
+        else:
+            out[stream.value] = "used" if quality.usable else "rejected: " + (quality.hints[0].value if quality.hints else "at the border")
+    out["nir_ambient"] = "used" if fs.nir_ambient is not None else "missing"
+    out["depth"] = "missing" if fs.depth is None else "used" if work.relief is not None else "rejected: too few points on the face"
+    return out

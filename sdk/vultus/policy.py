@@ -1,0 +1,191 @@
+"""Policy: from evidence to a decision; pure, and the only place where an accept is built.
+
+Gates run in one order and the first that does not pass gives the reason: source, lock, streams, time, face, quality, liveness, match.
+A missing measurement never passes a gate: no stage result, no calibration, no template, no accept.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from vultus.types import Decision, Hint, Liveness, Match, Outcome, Quality, Reason, Source, Verdict
+
+
+class Tier(enum.StrEnum):
+    """How much liveness evidence an accept needs.
+
+    SECURE: depth relief and a NIR face. STANDARD: the NIR strobe and a NIR face, for devices without depth; a NIR-reflective print passes
+    it. CONVENIENCE: matching alone; any photograph passes it. A failed cue refuses in every tier.
+    """
+
+    SECURE = "secure"
+    STANDARD = "standard"
+    CONVENIENCE = "convenience"
+
+
+REQUIRED_CUES: Final[Mapping[Tier, frozenset[str]]] = {
+    Tier.SECURE: frozenset({"depth_relief", "nir_face"}),
+    Tier.STANDARD: frozenset({"strobe", "nir_face"}),
+    Tier.CONVENIENCE: frozenset(),
+}
+"""Cues that must pass; a cue that abstains has not passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What an accept takes. The defaults are the secure ones; convenience is asked for by name.
+
+    target_fmr: false-match rate of one attempt against one user, 0 < x <= 0.01. sources: where frames may come from. tier: see `Tier`.
+    max_skew_ms: largest distance between the frames of a set. max_frame_sets: frame sets of one `sign_in` that may be matched; each is
+    held to target_fmr / max_frame_sets, so that looking several times does not raise the rate. max_failures, lock_s: rejects
+    in a row that lock and for how long. allow_extrapolation: accept a target that the calibration data cannot support by itself.
+    """
+
+    target_fmr: float = 1e-4
+    sources: frozenset[Source] = frozenset({Source.LIVE})
+    tier: Tier = Tier.SECURE
+    max_skew_ms: float = 50.0
+    max_frame_sets: int = 5
+    max_failures: int = 5
+    lock_s: float = 30.0
+    allow_extrapolation: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.target_fmr <= 0.01:
+            raise ValueError("target_fmr must be above 0 and at most 0.01")
+        if not (self.max_skew_ms > 0 and self.max_frame_sets >= 1 and self.max_failures >= 1 and self.lock_s >= 0):
+            raise ValueError("max_skew_ms, max_frame_sets and max_failures must be positive and lock_s not negative")
+        object.__setattr__(self, "sources", frozenset(Source(s) for s in self.sources))
+        object.__setattr__(self, "tier", Tier(self.tier))
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Everything that one decision may rest on. None always means not run or not there, never good.
+
+    `claimed` is the user of a 1:1 comparison; `match` the best candidate's comparison and `user` that candidate; `candidates` how many
+    users were compared (the target is divided by it). `calibrated` False means that pairs were scored but no table holds for them.
+    """
+
+    source: Source
+    skew_ms: float = 0.0
+    faces: int = 0
+    quality: Quality | None = None
+    liveness: Liveness | None = None
+    user: str | None = None
+    match: Match | None = None
+    candidates: int = 0
+    looks: int = 1
+    enrolled: bool = False
+    calibrated: bool = False
+    supported: bool = False
+    locked_s: float = 0.0
+    hints: tuple[Hint, ...] = ()
+    modalities: Mapping[str, str] = field(default_factory=dict)
+    latency_ms: Mapping[str, float] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+_OUTCOMES: Final[Mapping[Reason, Outcome]] = {
+    Reason.ACCEPTED: Outcome.ACCEPT,
+    Reason.SOURCE_NOT_ALLOWED: Outcome.REJECT,
+    Reason.LOCKED: Outcome.REJECT,
+    Reason.SPOOF: Outcome.REJECT,
+    Reason.NO_MATCH: Outcome.REJECT,
+    Reason.NOT_ENROLLED: Outcome.REJECT,
+}
+"""Every other reason asks for more evidence: UNDECIDED."""
+
+
+def decide(evidence: Evidence, policy: Policy) -> Decision:
+    """Return the decision for one attempt."""
+    reason = first_failing(evidence, policy)
+    accepted = reason is Reason.ACCEPTED
+    shown = accepted or (evidence.user is not None and evidence.candidates == 1)
+    return Decision(
+        outcome=_OUTCOMES.get(reason, Outcome.UNDECIDED),
+        reason=reason,
+        user=evidence.user if shown else None,
+        hints=evidence.hints,
+        match=evidence.match,
+        liveness=evidence.liveness,
+        quality=evidence.quality,
+        modalities=evidence.modalities,
+        latency_ms=evidence.latency_ms,
+        versions=evidence.versions,
+        retry_after_s=evidence.locked_s if reason is Reason.LOCKED else None,
+    )
+
+
+def without_evidence(reason: Reason, *, hints: tuple[Hint, ...] = (), versions: Mapping[str, str] | None = None) -> Decision:
+    """Return the decision of an attempt that ended before any evidence: a time-out, a cancel. Raises ValueError for an accept."""
+    if reason is Reason.ACCEPTED:
+        raise ValueError("nothing is accepted without evidence")
+    return Decision(_OUTCOMES.get(reason, Outcome.UNDECIDED), reason, hints=hints, versions=versions or {})
+
+
+def presentation(evidence: Evidence, policy: Policy) -> Reason:
+    """Return the first failing gate before matching; ACCEPTED when the presentation may be matched or enrolled."""
+    if evidence.source not in policy.sources:
+        return Reason.SOURCE_NOT_ALLOWED
+    if evidence.locked_s > 0:
+        return Reason.LOCKED
+    if not evidence.skew_ms <= policy.max_skew_ms:
+        return Reason.STALE
+    if evidence.faces < 1:
+        return Reason.NO_FACE
+    if evidence.faces > 1:
+        return Reason.MULTIPLE_FACES
+    return _live(evidence.liveness, evidence.quality, policy.tier)
+
+
+def _live(liveness: Liveness | None, quality: Quality | None, tier: Tier) -> Reason:
+    """A failed cue refuses before quality is looked at: a poor picture of an attack is an attack."""
+    if liveness is not None and any(c.verdict is Verdict.FAIL for c in liveness.cues):
+        return Reason.SPOOF
+    if quality is None or not quality.usable:
+        return Reason.POOR_QUALITY
+    if liveness is None:
+        return Reason.LIVENESS_MISSING
+    if liveness.verdict is Verdict.FAIL:
+        return Reason.SPOOF
+    passed = {c.name for c in liveness.cues if c.verdict is Verdict.PASS}
+    if REQUIRED_CUES[tier] <= passed:
+        return Reason.ACCEPTED
+    measured = {c.name for c in liveness.cues if c.value is not None or c.verdict is Verdict.PASS}
+    return Reason.LIVENESS_UNDECIDED if REQUIRED_CUES[tier] <= measured else Reason.LIVENESS_MISSING
+
+
+def first_failing(evidence: Evidence, policy: Policy) -> Reason:
+    """Return the first gate that does not pass, ACCEPTED when all do."""
+    reason = presentation(evidence, policy)
+    if reason is not Reason.ACCEPTED:
+        return reason
+    if not evidence.enrolled:
+        return Reason.NOT_ENROLLED
+    if not evidence.calibrated:
+        return Reason.NOT_CALIBRATED
+    if evidence.match is None or evidence.user is None or evidence.candidates < 1 or evidence.looks < 1:
+        return Reason.MATCH_MISSING
+    if not (evidence.supported or policy.allow_extrapolation):
+        return Reason.NOT_CALIBRATED
+    return Reason.ACCEPTED if evidence.match.fmr <= limit(policy, evidence.candidates, evidence.looks) else Reason.NO_MATCH
+
+
+def limit(policy: Policy, candidates: int, looks: int) -> float:
+    """Return the false-match rate that one comparison may have: the target over the users compared and the looks planned."""
+    return policy.target_fmr / (candidates * looks)
+
+
+def lock_time(failures: int, last_ns: int, now_ns: int, policy: Policy) -> float:
+    """Return the seconds until the next attempt is allowed, 0.0 when it is: the lock doubles with each reject past the limit.
+
+    A clock that ran backwards keeps the lock: time since the last failure counts as zero.
+    """
+    if failures < policy.max_failures:
+        return 0.0
+    length = policy.lock_s * 2.0 ** min(failures - policy.max_failures, 10)
+    return max(0.0, length - max(0, now_ns - last_ns) / 1e9)

@@ -1,0 +1,127 @@
+"""Assess: measure the quality of a detected face and say what the user can do about it.
+
+Component names and the 0..100 scale follow ISO/IEC 29794-5 where it has them. Pose comes from five landmarks and is coarse
+(about 8 degrees); it serves to ask for a frontal face, not to measure one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from vultus import _native
+from vultus.types import F32, Face, Hint, Quality
+
+_MODEL: Final = np.array([[-31.5, 0.0, 0.0], [31.5, 0.0, 0.0], [0.0, 37.0, -30.0], [-25.0, 69.0, -8.0], [25.0, 69.0, -8.0]])
+"""Five landmarks of a mean adult head in mm, x right, y down, z away from the camera (eye distance 63 mm, ISO/TR 7250-2)."""
+MIN_EYE_DISTANCE: Final = 22.0
+"""Pixels between the eyes below which detection and recognition fall off: a head about 50 pixels wide."""
+_MAX_TURN: Final = 35.0
+"""Degrees of yaw or pitch beyond which a probe is not used; the recogniser's misses are heads turned farther than this."""
+_MAX_ROLL: Final = 35.0
+_DARK, _BRIGHT = 28.0, 225.0
+_CLIPPED_SHARE: Final = 0.25
+"""Share of the face at full scale from which its texture is lost; NIR detection falls to 15 % when most of it clips."""
+_SHARP_HALF: Final = 0.004
+"""Laplacian variance over intensity variance at which the sharpness component is 50, for the face as captured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pose:
+    """Head rotation in degrees: yaw > 0 turns to the image's right, pitch > 0 looks down, roll > 0 is clockwise in the image."""
+
+    yaw: float
+    pitch: float
+    roll: float
+
+
+def pose_of(landmarks: F32) -> Pose:
+    """Estimate the head's rotation from five landmarks by a scaled-orthographic fit of a mean head."""
+    points = landmarks.astype(np.float64) - landmarks.mean(0)
+    model = _MODEL - _MODEL.mean(0)
+    affine = np.linalg.lstsq(model, points, rcond=None)[0].T
+    u, _, vt = np.linalg.svd(affine, full_matrices=False)
+    r = u @ vt
+    third = np.cross(r[0], r[1])
+    yaw = float(np.degrees(np.arctan2(-third[0], np.hypot(third[1], third[2]))))
+    pitch = float(np.degrees(np.arctan2(third[1], third[2])))
+    roll = float(np.degrees(np.arctan2(r[1, 0], r[0, 0])))
+    return Pose(yaw, pitch, roll)
+
+
+def assess(face: Face, image: npt.NDArray[np.uint8 | np.uint16], faces: int, *, nir: bool) -> Quality:
+    """Measure one face in its luma (uint8) or NIR (uint8 or uint16) picture; `faces` is how many were found in it."""
+    top = 255 if image.dtype == np.uint8 else 65535
+    height, width = image.shape
+    rect = face_rect(face, width, height)
+    if rect is None:
+        return Quality({}, (Hint.NO_FACE,), usable=False)
+    sums = _native.image_sums(image, rect, top // 255, top - top // 64)
+    pose = pose_of(face.landmarks)
+    level = 255.0 * sums.total / sums.n / top
+    variance = max(sums.total_squares / sums.n - (sums.total / sums.n) ** 2, 1e-9)
+    edges = max(sums.laplacian_squares / sums.n - (sums.laplacian / sums.n) ** 2, 0.0)
+    sharp = edges / variance
+    clipped = sums.n_high / sums.n
+    dim = level < (_DARK / 4 if nir else _DARK)
+    components: dict[str, int | None] = {
+        "single_face_present": 100 if faces == 1 else 0,
+        "inter_eye_distance": _percent(face.eye_distance / 90.0),
+        "sharpness": _percent(sharp / (sharp + _SHARP_HALF)),
+        "under_exposure_prevention": _percent(level / (16.0 if nir else 64.0)),
+        "over_exposure_prevention": _percent(1.0 - clipped / _CLIPPED_SHARE),
+        "head_pose_yaw": _percent(np.cos(np.radians(pose.yaw)) ** 2),
+        "head_pose_pitch": _percent(np.cos(np.radians(pose.pitch)) ** 2),
+        "head_pose_roll": _percent(np.cos(np.radians(pose.roll)) ** 2),
+    }
+    bright = clipped >= _CLIPPED_SHARE or (not nir and level > _BRIGHT)
+    turned = max(abs(pose.yaw), abs(pose.pitch)) > _MAX_TURN or abs(pose.roll) > _MAX_ROLL
+    small = face.eye_distance < MIN_EYE_DISTANCE
+    blurred = sharp < _SHARP_HALF / 4
+    hints: list[Hint] = [h for h, on in ((Hint.MULTIPLE_FACES, faces > 1), (Hint.TOO_FAR, small), (Hint.NOT_FRONTAL, turned)) if on]
+    hints += [h for h, on in (((Hint.NIR_TOO_DIM if nir else Hint.TOO_DARK), dim), ((Hint.NIR_SATURATED if nir else Hint.TOO_BRIGHT), bright)) if on]
+    hints += [Hint.BLURRED] if blurred else []
+    placement, cut = _placement(face, width, height)
+    return Quality(components, (*hints, *placement), usable=not (dim or bright or turned or small or blurred or cut))
+
+
+def face_rect(face: Face, width: int, height: int) -> tuple[int, int, int, int] | None:
+    """Return x, y, w, h of the inner face (brows to mouth) clipped to the frame; None when less than 8 x 8 pixels of it are inside."""
+    low, high = face.landmarks.min(0), face.landmarks.max(0)
+    pad = 0.2 * face.eye_distance
+    x0, y0 = max(0, int(low[0] - pad)), max(0, int(low[1] - pad))
+    x1, y1 = min(width, int(high[0] + pad) + 1), min(height, int(high[1] + pad) + 1)
+    return (x0, y0, x1 - x0, y1 - y0) if x1 - x0 >= 8 and y1 - y0 >= 8 else None
+
+
+def moved(before: Face, after: Face) -> bool:
+    """Say whether a face moved by more than a third of its eye distance between two frame sets."""
+    shift = float(np.abs(after.landmarks.mean(0) - before.landmarks.mean(0)).max())
+    return shift > after.eye_distance / 3
+
+
+def _placement(face: Face, width: int, height: int) -> tuple[tuple[Hint, ...], bool]:
+    """Return where to move, in the user's own directions (the picture is not mirrored), and whether the face is cut by the border."""
+    x, y, w, h = face.box
+    hints = []
+    margin = 0.12
+    if x < -margin * w:
+        hints.append(Hint.MOVE_LEFT)
+    if x + w > width + margin * w:
+        hints.append(Hint.MOVE_RIGHT)
+    if y < -margin * h:
+        hints.append(Hint.MOVE_DOWN)
+    if y + h > height + margin * h:
+        hints.append(Hint.MOVE_UP)
+    marks = face.landmarks
+    cut = bool((marks < 0).any() or (marks[:, 0] > width - 1).any() or (marks[:, 1] > height - 1).any())
+    if w > 0.9 * width or h > 1.1 * height:
+        hints.append(Hint.TOO_CLOSE)
+    return tuple(hints), cut
+
+
+def _percent(x: float) -> int:
+    return round(100.0 * min(1.0, max(0.0, float(x))))

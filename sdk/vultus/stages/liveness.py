@@ -1,0 +1,111 @@
+"""Liveness: physical cues from measured depth, the NIR strobe and the agreement of the streams.
+
+Blocks: flat, tilted and bent prints and any screen (depth relief); self-lit pictures (strobe); a face shown to one camera
+only, or different scenes in front of two (agreement); miniatures and posters (head size).
+Does not block: a mask or bust with a head's shape and reflectance, a print creased into the relief of a face, a twin, coercion,
+or frames injected behind the camera. Without depth only self-lit and one-stream attacks are blocked: a NIR-reflective print passes.
+A cue that cannot be measured abstains; which cues must pass is the policy's business (`vultus.policy.Tier`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from vultus import _native
+from vultus.stages.assess import face_rect, pose_of
+from vultus.stages.relief import Relief
+from vultus.types import Cue, Face, Frame, Intrinsics, Liveness, SpoofKind, Verdict
+
+RELIEF, HEAD_SIZE, STROBE, NIR_FACE = "depth_relief", "head_size", "strobe", "nir_face"
+_KINDS: Mapping[str, SpoofKind] = {
+    RELIEF: SpoofKind.FLAT,
+    HEAD_SIZE: SpoofKind.WRONG_SIZE,
+    STROBE: SpoofKind.SELF_LIT,
+    NIR_FACE: SpoofKind.STREAMS_DISAGREE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Where each cue passes and fails; between the two it abstains. Values and their origin are data (`calibration/liveness.json`)."""
+
+    relief_pass_mm: float
+    relief_fail_mm: float
+    bent_plane_mm: float
+    strobe_pass: float
+    strobe_fail: float
+    agreement_pass: float
+    agreement_fail: float
+    eye_distance_low_mm: float
+    eye_distance_high_mm: float
+
+
+def relief_cue(relief: Relief | None, limits: Limits) -> Cue:
+    """Judge how far the depth stands off the best bent sheet, the sensor's own noise taken out in quadrature."""
+    if relief is None:
+        return Cue(RELIEF, None, "mm", limits.relief_pass_mm, Verdict.ABSTAIN)
+    value = float(np.sqrt(max(relief.sheet_mm**2 - relief.noise_mm**2, 0.0)))
+    return _judge(RELIEF, value, "mm", limits.relief_pass_mm, limits.relief_fail_mm)
+
+
+def head_size_cue(face: Face, intrinsics: Intrinsics | None, relief: Relief | None, limits: Limits) -> Cue:
+    """Judge the distance between the eyes in millimetres, corrected for the turn of the head."""
+    if intrinsics is None or relief is None:
+        return Cue(HEAD_SIZE, None, "mm", limits.eye_distance_low_mm, Verdict.ABSTAIN)
+    turn = max(float(np.cos(np.radians(pose_of(face.landmarks).yaw))), 0.7)
+    value = face.eye_distance * relief.distance_mm / intrinsics.fx / turn
+    good = limits.eye_distance_low_mm <= value <= limits.eye_distance_high_mm
+    limit = limits.eye_distance_low_mm if value < limits.eye_distance_low_mm else limits.eye_distance_high_mm
+    return Cue(HEAD_SIZE, value, "mm", limit, Verdict.PASS if good else Verdict.FAIL)
+
+
+def strobe_cue(lit: Frame | None, ambient: Frame | None, face: Face | None, limits: Limits) -> Cue:
+    """Judge which share of the NIR light on the face came from the device's own lamp: (lit - ambient) / lit."""
+    empty = Cue(STROBE, None, "ratio", limits.strobe_pass, Verdict.ABSTAIN)
+    if lit is None or ambient is None or face is None:
+        return empty
+    rect = face_rect(face, lit.width, lit.height)
+    if rect is None:
+        return empty
+    top = 255 if lit.data.dtype == np.uint8 else 65535
+    sums = _native.strobe_sums(lit.data, ambient.data, rect, top - top // 64)
+    if sums.n < 0.5 * rect[2] * rect[3] or sums.lit <= 0:
+        return empty
+    return _judge(STROBE, (sums.lit - sums.ambient) / sums.lit, "ratio", limits.strobe_pass, limits.strobe_fail)
+
+
+def nir_face_cue(rgb_in_nir: np.ndarray | None, nir_face: Face | None, *, expected: bool, usable: bool, limits: Limits) -> Cue:
+    """Judge whether the NIR camera sees the same face in the same place.
+
+    `rgb_in_nir` holds the RGB landmarks as NIR pixels, or None when there is no RGB face; the value is the mean distance of the two
+    sets in eye distances. `expected` says that a face should be there, `usable` that the NIR picture is neither dim nor clipped.
+    """
+    if nir_face is None:
+        lost = expected and usable
+        return Cue(NIR_FACE, None, "eye distances", limits.agreement_pass, Verdict.FAIL if lost else Verdict.ABSTAIN)
+    if rgb_in_nir is None:
+        return Cue(NIR_FACE, None, "eye distances", limits.agreement_pass, Verdict.PASS)
+    gap = float(np.hypot(*(rgb_in_nir - nir_face.landmarks).T).mean()) / max(nir_face.eye_distance, 1.0)
+    cue = _judge(NIR_FACE, -gap, "eye distances", -limits.agreement_pass, -limits.agreement_fail)
+    return Cue(NIR_FACE, gap, cue.unit, limits.agreement_pass, cue.verdict)
+
+
+def conclude(cues: tuple[Cue, ...], relief: Relief | None, limits: Limits) -> Liveness:
+    """Join the cues: one failure fails, all abstaining abstains. No cue can outvote a failed one."""
+    failed = next((c for c in cues if c.verdict is Verdict.FAIL), None)
+    if failed is not None:
+        kind = _KINDS[failed.name]
+        if failed.name == RELIEF and relief is not None and relief.plane_mm >= limits.bent_plane_mm:
+            kind = SpoofKind.BENT
+        return Liveness(Verdict.FAIL, cues, kind)
+    passed = any(c.verdict is Verdict.PASS for c in cues)
+    return Liveness(Verdict.PASS if passed else Verdict.ABSTAIN, cues)
+
+
+def _judge(name: str, value: float, unit: str, good: float, bad: float) -> Cue:
+    """Pass from `good` up, fail below `bad`, abstain between."""
+    verdict = Verdict.PASS if value >= good else Verdict.FAIL if value < bad else Verdict.ABSTAIN
+    return Cue(name, value, unit, good if verdict is Verdict.PASS else bad, verdict)

@@ -1,0 +1,120 @@
+"""Relief: how far a face's depth stands off the best plane and the best bent sheet, in millimetres."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from vultus import _native
+from vultus.stages.align import TARGET, similarity
+from vultus.types import F32, U16
+
+GRID: Final = 48
+_SCALE: Final = GRID / 112.0
+_DIRECTIONS: Final = np.radians(np.arange(0.0, 180.0, 15.0))
+_BAND_MM: Final = 150.0
+"""Depths farther than this from the median of the face belong to something else: a head is about 200 mm deep."""
+MIN_POINTS: Final = 600
+"""Measured grid points, of about 1500 in the oval, without which nothing is said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Relief:
+    """Fit of one face: residuals are root mean squares in mm; `sheet_mm` is the best developable sheet over all directions.
+
+    `noise_mm` is the sensor's own noise, from neighbours on the grid. `nose_mm` is how far the nose stands out of the plane
+    through the eyes and the mouth corners (positive towards the camera). `distance_mm` is the median depth.
+    """
+
+    points: int
+    distance_mm: float
+    plane_mm: float
+    sheet_mm: float
+    nose_mm: float
+    noise_mm: float
+
+
+def _oval() -> npt.NDArray[np.bool_]:
+    """Mask the face from brows to chin, cheeks included: an ellipse in the aligned grid."""
+    y, x = np.mgrid[0:GRID, 0:GRID]
+    return ((x - 0.5 * GRID) / (0.37 * GRID)) ** 2 + ((y - 0.60 * GRID) / (0.44 * GRID)) ** 2 <= 1.0
+
+
+_OVAL: Final = _oval()
+_GY, _GX = np.mgrid[0:GRID, 0:GRID]
+_U: Final = ((_GX - 0.5 * GRID) / (0.5 * GRID)).astype(np.float64)
+_V: Final = ((_GY - 0.6 * GRID) / (0.5 * GRID)).astype(np.float64)
+
+
+def sample(depth: U16, landmarks: F32, out: U16) -> None:
+    """Write the depth around a face into `out`, uint16 (48, 48), by nearest neighbour, so that holes stay holes."""
+    matrix = similarity(landmarks, TARGET * _SCALE)
+    _native.warp_depth(depth, matrix, out)
+
+
+def measure(grid: U16) -> Relief | None:
+    """Fit the sampled depth; None when too little of the face was measured.
+
+    Fits are made in inverse depth, where a plane stays a plane under perspective, and scaled back to millimetres.
+    """
+    inside = _OVAL & (grid > 0)
+    if int(inside.sum()) < MIN_POINTS:
+        return None
+    distance = float(np.median(grid[inside]))
+    z = grid.astype(np.float64)
+    inside &= np.abs(z - distance) <= _BAND_MM
+    if int(inside.sum()) < MIN_POINTS:
+        return None
+    w = np.where(inside, distance - distance * distance / np.maximum(z, 1.0), 0.0)
+    u, v, value = _U[inside], _V[inside], w[inside]
+    keep = np.ones(value.size, bool)
+    plane = 0.0
+    for _ in range(2):
+        plane, fitted = _residual(np.stack([np.ones_like(u), u, v], axis=1), value, keep)
+        spread = np.abs(value - fitted)
+        keep = spread <= max(4.0 * float(np.median(spread)), 3.0)
+    sheet = min(_sheet(u, v, value, keep, angle) for angle in _DIRECTIONS)
+    return Relief(int(keep.sum()), distance, plane, sheet, _nose(w, inside), _noise(w, inside))
+
+
+def _residual(
+    design: npt.NDArray[np.float64], value: npt.NDArray[np.float64], keep: npt.NDArray[np.bool_]
+) -> tuple[float, npt.NDArray[np.float64]]:
+    a, b = design[keep], value[keep]
+    normal = a.T @ a
+    normal[np.diag_indices_from(normal)] += 1e-9 * len(b)
+    fitted = design @ np.linalg.solve(normal, a.T @ b)
+    return float(np.sqrt(np.mean((b - fitted[keep]) ** 2))), fitted
+
+
+def _sheet(u: npt.NDArray[np.float64], v: npt.NDArray[np.float64], value: npt.NDArray[np.float64], keep: npt.NDArray[np.bool_], angle: float) -> float:
+    """Fit a sheet bent about one axis: linear along it, a quartic across it (a circle's sag to 1 % for radii above its half width)."""
+    across = u * np.cos(angle) + v * np.sin(angle)
+    along = v * np.cos(angle) - u * np.sin(angle)
+    square = across * across
+    return _residual(np.stack([np.ones_like(u), across, along, square, square * across, square * square], axis=1), value, keep)[0]
+
+
+def _patch(w: npt.NDArray[np.float64], inside: npt.NDArray[np.bool_], point: npt.NDArray[np.float64], radius: int) -> float | None:
+    x, y = np.rint(point * _SCALE).astype(int)
+    window = np.s_[max(0, y - radius) : y + radius + 1, max(0, x - radius) : x + radius + 1]
+    values = w[window][inside[window]]
+    return float(np.median(values)) if values.size >= 3 else None
+
+
+def _nose(w: npt.NDArray[np.float64], inside: npt.NDArray[np.bool_]) -> float:
+    """Return how far the nose tip stands before the mean of both eyes and both mouth corners, in mm; 0 where unmeasured."""
+    corners = [_patch(w, inside, TARGET[i], 2) for i in (0, 1, 3, 4)]
+    tip = _patch(w, inside, TARGET[2], 1)
+    known = [c for c in corners if c is not None]
+    return float(np.mean(known)) - tip if tip is not None and len(known) == 4 else 0.0
+
+
+def _noise(w: npt.NDArray[np.float64], inside: npt.NDArray[np.bool_]) -> float:
+    """Return the sensor's noise from second differences two grid steps apart: 1.4826 MAD / sqrt(6)."""
+    second = w[:, :-4] - 2 * w[:, 2:-2] + w[:, 4:]
+    valid = inside[:, :-4] & inside[:, 2:-2] & inside[:, 4:]
+    return float(1.4826 * np.median(np.abs(second[valid])) / np.sqrt(6.0)) if valid.sum() >= 100 else 0.0
