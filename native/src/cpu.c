@@ -1,0 +1,39 @@
+#include "cpu.h"
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <stdint.h>
+
+static uint64_t saved_registers(void)
+{
+    uint32_t low, high;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return ((uint64_t)high << 32) | low;
+}
+
+enum vultus_isa vultus_cpu_isa(void)
+{
+    unsigned eax, ebx, ecx, edx;
+    if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx))
+        return VULTUS_ISA_ref;
+    /* Leaf 1, ECX: FMA 12, OSXSAVE 27, AVX 28. */
+    const unsigned needed = (1u << 12) | (1u << 27) | (1u << 28);
+    if ((ecx & needed) != needed)
+        return VULTUS_ISA_ref;
+    /* XCR0: XMM 1, YMM 2. AVX without them faults or loses registers at a context switch. */
+    if ((saved_registers() & 6u) != 6u)
+        return VULTUS_ISA_ref;
+    /* Leaf 7, EBX: AVX2 5. */
+    if (!__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) || !(ebx & (1u << 5)))
+        return VULTUS_ISA_ref;
+    return VULTUS_ISA_avx2;
+}
+
+#else
+
+enum vultus_isa vultus_cpu_isa(void)
+{
+    return VULTUS_ISA_ref;
+}
+
+#endif
