@@ -1,0 +1,49 @@
+"""Read what the surroundings say: environment variables and the user's folders; the only door to both.
+
+VULTUS_STORE   the template store's path        VULTUS_DEVICE   the device's URL
+VULTUS_KEY     where a new store's key goes: file (default) or keyring
+VULTUS_DATA    a folder of evaluation data, for tests and measurements
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+KEY_KINDS: Final = ("file", "keyring")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What was set: `device` and `data` are None when nothing was said."""
+
+    store: Path
+    device: str | None
+    key: str
+    data: Path | None
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings from `environ` (None = the process's own); an empty variable counts as unset. Raises ValueError."""
+    env = {k: v for k, v in (os.environ if environ is None else environ).items() if v}
+    key = env.get("VULTUS_KEY", "file")
+    if key not in KEY_KINDS:
+        raise ValueError(f"VULTUS_KEY must be {' or '.join(KEY_KINDS)}, got {key!r}")
+    data = env.get("VULTUS_DATA")
+    store = env.get("VULTUS_STORE")
+    return Settings(
+        store=Path(store).expanduser() if store else default_store(),
+        device=env.get("VULTUS_DEVICE"),
+        key=key,
+        data=Path(data).expanduser() if data else None,
+    )
+
+
+def default_store() -> Path:
+    """Return where the template store lies when nobody says otherwise: the user's own data folder."""
+    import platformdirs
+
+    return platformdirs.user_data_path("vultus", appauthor=False) / "templates.db"

@@ -1,0 +1,140 @@
+"""Hold one enrolled user and turn it into bytes and back; nothing here is sealed yet.
+
+Format 1: a 32-bit length, that many bytes of JSON (user, time, device, calibration, and modality and length of each embedding),
+then the embeddings as little-endian float32, bit for bit.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from vultus.types import DeviceIdentity, Embedding, Modality, Source
+
+FORMAT: Final = 1
+MAX_NAME: Final = 128
+"""Characters of a user name; longer than any mail address part (64) and any login name (32)."""
+MAX_EMBEDDINGS: Final = 64
+MAX_DIMENSIONS: Final = 4096
+"""Eight times the widest face embedding in use (512)."""
+_LENGTH: Final = struct.Struct(">I")
+
+
+def check_user(name: str) -> str:
+    """Return a user name in its one spelling (Unicode NFC); raises TypeError or ValueError when it is no name."""
+    if not isinstance(name, str):
+        raise TypeError(f"a user name is a str, got {type(name).__name__}")
+    normal = unicodedata.normalize("NFC", name)
+    if not 1 <= len(normal) <= MAX_NAME:
+        raise ValueError(f"a user name has 1 to {MAX_NAME} characters, got {len(normal)}")
+    if normal != normal.strip():
+        raise ValueError("a user name neither starts nor ends with a space")
+    if any(unicodedata.category(c).startswith("C") for c in normal):
+        raise ValueError("a user name holds no control or other invisible characters")
+    return normal
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Template:
+    """What is kept of one enrolled user: embeddings of one graph (any mix of modalities), when and how they were taken.
+
+    `created_ns` counts from the Unix epoch; `device` None means unknown; `calibration` is the id of the one in use at enrolment.
+    Raises TypeError or ValueError for what cannot be stored.
+    """
+
+    user: str
+    embeddings: tuple[Embedding, ...]
+    created_ns: int
+    device: DeviceIdentity | None = None
+    calibration: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "user", check_user(self.user))
+        if not 1 <= len(self.embeddings) <= MAX_EMBEDDINGS:
+            raise ValueError(f"a template holds 1 to {MAX_EMBEDDINGS} embeddings, got {len(self.embeddings)}")
+        if len({e.graph for e in self.embeddings}) != 1:
+            raise ValueError("the embeddings of one template come from one graph")
+        if any(not 1 <= e.vector.size <= MAX_DIMENSIONS for e in self.embeddings):
+            raise ValueError(f"an embedding has 1 to {MAX_DIMENSIONS} dimensions")
+        if type(self.created_ns) is not int or not 0 <= self.created_ns < 2**63:
+            raise ValueError("created_ns must be a non-negative integer number of nanoseconds")
+
+    @property
+    def graph(self) -> str:
+        """The sha256 of the graph that made the embeddings."""
+        return self.embeddings[0].graph
+
+    def count(self) -> dict[Modality, int]:
+        """Return how many embeddings there are of each modality present."""
+        return {m: n for m in Modality if (n := sum(e.modality is m for e in self.embeddings))}
+
+
+def encode(template: Template) -> bytes:
+    """Write a template as bytes of the present format."""
+    device = template.device
+    head = json.dumps(
+        {
+            "user": template.user,
+            "created_ns": template.created_ns,
+            "calibration": template.calibration,
+            "device": None if device is None else [device.kind, device.model, device.serial, device.source.value],
+            "embeddings": [[e.modality.value, e.vector.size] for e in template.embeddings],
+        }
+    ).encode()
+    return b"".join([_LENGTH.pack(len(head)), head, *(e.vector.astype("<f4").tobytes() for e in template.embeddings)])
+
+
+def decode(data: bytes, graph: str) -> Template:
+    """Read what `encode` wrote, with the graph that the record names; raises ValueError when it is anything else."""
+    try:
+        (size,) = _LENGTH.unpack_from(data)
+        head = json.loads(data[_LENGTH.size : _LENGTH.size + size])
+        return Template(
+            user=head["user"],
+            embeddings=_embeddings(head["embeddings"], data[_LENGTH.size + size :], graph),
+            created_ns=head["created_ns"],
+            device=_device(head["device"]),
+            calibration=head["calibration"],
+        )
+    except (struct.error, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"not a template: {type(error).__name__}") from error
+
+
+def _embeddings(shapes: list[list[Any]], data: bytes, graph: str) -> tuple[Embedding, ...]:
+    """Cut the float32 block into embeddings; raises ValueError when its length is another."""
+    if 4 * sum(size for _, size in shapes) != len(data):
+        raise ValueError("the embeddings have another length than stated")
+    out, at = [], 0
+    for modality, size in shapes:
+        vector = np.frombuffer(data, "<f4", size, at).astype(np.float32)
+        vector.flags.writeable = False
+        out.append(Embedding(Modality(modality), vector, graph))
+        at += 4 * size
+    return tuple(out)
+
+
+def _device(fields: list[str] | None) -> DeviceIdentity | None:
+    """Read a device identity."""
+    if fields is None:
+        return None
+    kind, model, serial, source = fields
+    return DeviceIdentity(kind, model, serial, Source(source))
+
+
+def describe(template: Template) -> Mapping[str, Any]:
+    """Return what may be shown of a template: no embedding, nothing derived from one."""
+    device = template.device
+    return {
+        "user": template.user,
+        "created_ns": template.created_ns,
+        "embeddings": {m.value: n for m, n in template.count().items()},
+        "graph": template.graph,
+        "calibration": template.calibration,
+        "device": None if device is None else {"kind": device.kind, "model": device.model, "source": device.source.value},
+    }
