@@ -49,8 +49,11 @@ class Comparisons:
 EDGES: Final = np.linspace(-1.0, 1.0, 2001)
 
 
-def compare_all(a: F32, people_a: I64, b: F32 | None = None, people_b: I64 | None = None, seed: int = 0) -> Comparisons:
-    """Score every row of `a` with every row of `b`, or with b None every pair within `a` once; people are numbered 0..n-1."""
+def compare_all(a: F32, people_a: I64, b: F32 | None = None, people_b: I64 | None = None, *, paired: bool = False, seed: int = 0) -> Comparisons:
+    """Score every row of `a` with every row of `b`, or with b None every pair within `a` once; people are numbered 0..n-1.
+
+    `paired` says that rows of equal index come from one frame set: they are not compared, being easier than any two attempts.
+    """
     symmetric = b is None
     other, ids = (a, people_a) if b is None or people_b is None else (b, people_b)
     n = int(max(people_a.max(), ids.max())) + 1
@@ -66,6 +69,8 @@ def compare_all(a: F32, people_a: I64, b: F32 | None = None, people_b: I64 | Non
         valid = np.ones(scores.shape, bool)
         if symmetric:
             valid = np.arange(len(other))[None] > np.arange(rows.start, rows.stop)[:, None]
+        elif paired:
+            valid = np.arange(len(other))[None] != np.arange(rows.start, rows.stop)[:, None]
         same = people_a[rows, None] == ids[None]
         genuine.append(scores[valid & same])
         valid &= ~same
@@ -166,7 +171,7 @@ def seal_document(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def fit_device(
     base: Calibration,
-    samples: Mapping[Modality, tuple[F32, I64]],
+    samples: Mapping[Modality, tuple[F32, I64, I64]],
     identity: DeviceIdentity,
     *,
     name: str,
@@ -174,7 +179,7 @@ def fit_device(
 ) -> dict[str, Any]:
     """Return a device calibration: centre and spread of each pair's impostor scores from people on this sensor, tail from the base.
 
-    samples: by modality, unit-length embeddings (n, d) and the number of the person of each. Raises CalibrationError below MIN_PEOPLE.
+    samples: by modality, unit-length embeddings (n, d), the number of the person and the number of the frame set of each. Raises CalibrationError below MIN_PEOPLE.
     """
     pairs = []
     for pair in ((Modality.RGB, Modality.RGB), (Modality.NIR, Modality.NIR), (Modality.RGB, Modality.NIR)):
@@ -190,8 +195,13 @@ def fit_device(
     return seal_document({"id": name, "base_graph": base.graph, "base": base.id, "device": d, "pairs": pairs, "origin": dict(origin)})
 
 
-def _device_pair(base: Calibration, pair: tuple[Modality, Modality], a: tuple[F32, I64], b: tuple[F32, I64], people: int) -> dict[str, Any]:
-    c = compare_all(a[0], a[1]) if pair[0] is pair[1] else compare_all(a[0], a[1], b[0], b[1])
+def _device_pair(base: Calibration, pair: tuple[Modality, Modality], a: tuple[F32, I64, I64], b: tuple[F32, I64, I64], people: int) -> dict[str, Any]:
+    if pair[0] is pair[1]:
+        c = compare_all(a[0], a[1])
+    else:
+        _, i, j = np.intersect1d(a[2], b[2], return_indices=True)
+        a, b = (a[0][i], a[1][i], a[2][i]), (b[0][j], b[1][j], b[2][j])
+        c = compare_all(a[0], a[1], b[0], b[1], paired=True)
     source = base.tables[Modality.RGB, Modality.RGB]
     scale = source.deviation / c.deviation
     shift = source.mean - scale * c.mean
@@ -212,7 +222,7 @@ def _device_pair(base: Calibration, pair: tuple[Modality, Modality], a: tuple[F3
     }  # fmt: skip
 
 
-def _person_moments(a: tuple[F32, I64], b: tuple[F32, I64], *, symmetric: bool) -> tuple[F64, F64, F64]:
+def _person_moments(a: tuple[F32, I64, I64], b: tuple[F32, I64, I64], *, symmetric: bool) -> tuple[F64, F64, F64]:
     """Return, by pair of different people, how many comparisons there are, their sum and their sum of squares."""
     n = int(max(a[1].max(), b[1].max())) + 1
     scores = (a[0] @ b[0].T).astype(np.float64)

@@ -17,8 +17,8 @@ from vultus.types import F32, Face, Hint, Quality
 
 _MODEL: Final = np.array([[-31.5, 0.0, 0.0], [31.5, 0.0, 0.0], [0.0, 37.0, -30.0], [-25.0, 69.0, -8.0], [25.0, 69.0, -8.0]])
 """Five landmarks of a mean adult head in mm, x right, y down, z away from the camera (eye distance 63 mm, ISO/TR 7250-2)."""
-MIN_EYE_DISTANCE: Final = 22.0
-"""Pixels between the eyes below which detection and recognition fall off: a head about 50 pixels wide."""
+MIN_EYE_DISTANCE: Final = 20.0
+"""Pixels between the eyes, as if seen from the front, below which detection and recognition fall off: a head 50 pixels wide."""
 _MAX_TURN: Final = 35.0
 """Degrees of yaw or pitch beyond which a probe is not used; the recogniser's misses are heads turned farther than this."""
 _MAX_ROLL: Final = 35.0
@@ -79,7 +79,7 @@ def assess(face: Face, image: npt.NDArray[np.uint8 | np.uint16], faces: int, *, 
     }
     bright = clipped >= _CLIPPED_SHARE or (not nir and level > _BRIGHT)
     turned = max(abs(pose.yaw), abs(pose.pitch)) > _MAX_TURN or abs(pose.roll) > _MAX_ROLL
-    small = face.eye_distance < MIN_EYE_DISTANCE
+    small = face.eye_distance / max(np.cos(np.radians(pose.yaw)), 0.7) < MIN_EYE_DISTANCE
     blurred = sharp < _SHARP_HALF / 4
     hints: list[Hint] = [h for h, on in ((Hint.MULTIPLE_FACES, faces > 1), (Hint.TOO_FAR, small), (Hint.NOT_FRONTAL, turned)) if on]
     hints += [h for h, on in (((Hint.NIR_TOO_DIM if nir else Hint.TOO_DARK), dim), ((Hint.NIR_SATURATED if nir else Hint.TOO_BRIGHT), bright)) if on]

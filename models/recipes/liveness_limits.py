@@ -1,0 +1,128 @@
+"""Recipe of models/calibration/liveness.json: where the physical cues pass and fail.
+
+Run: python -m models.recipes.liveness_limits ICT_FACE_NPZ. The relief limits lie between heads of the ICT face model (MIT) and sheets, both rendered with a
+depth camera's noise; no picture of a person and no evaluation set goes in. Everything here is simulated and says so.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vultus.fitting import seal_document
+from vultus.stages.relief import GRID, Relief, measure, sample
+
+OUT = Path(__file__).resolve().parents[2] / "models" / "calibration" / "liveness.json"
+COUNT = 400
+_SPLATS = np.array([(1 / 3, 1 / 3), (1, 0), (0, 1), (0, 0), (0.5, 0.5), (0.5, 0), (0, 0.5), (0.2, 0.2), (0.6, 0.2), (0.2, 0.6)])
+F64 = npt.NDArray[np.float64]
+
+
+def noisy(z: F64, rng: np.random.Generator) -> npt.NDArray[np.uint16]:
+    """Add a structured-light camera's axial noise, 1.2 mm + 1.9 mm (z - 0.4 m)^2 (Nguyen, Izadi, Lovell 2012), and round to millimetres."""
+    sigma = 1.2 + 1.9 * (z / 1000.0 - 0.4) ** 2
+    return np.where(z > 0, np.clip(np.rint(z + rng.normal(0, 1, z.shape) * sigma), 1, 65535), 0).astype(np.uint16)
+
+
+def rotation(yaw: float, pitch: float, roll: float) -> F64:
+    """Return the 3 x 3 rotation of angles in degrees."""
+    (sy, sp, sr), (cy, cp, cr) = np.sin(np.radians([yaw, pitch, roll])), np.cos(np.radians([yaw, pitch, roll]))
+    return (
+        np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1.0]]) @ np.array([[1.0, 0, 0], [0, cp, -sp], [0, sp, cp]]) @ np.array([[cy, 0, sy], [0, 1.0, 0], [-sy, 0, cy]])
+    )
+
+
+def heads(path: Path, rng: np.random.Generator) -> list[Relief]:
+    """Measure heads of random identity, pose (35, 30, 20 degrees) and distance (350 to 900 mm)."""
+    with np.load(path) as model:
+        neutral, modes = model["neutral"], model["identity_modes"].astype(np.float32)
+        marks, triangles = model["landmarks68"], model["triangles"]
+    skin = triangles[(triangles < 9409).all(1)]
+    out = []
+    for _ in range(COUNT):
+        vertices = 10.0 * (neutral + np.tensordot(rng.normal(0, 1, len(modes)).astype(np.float32), modes, 1))
+        turned = (vertices - vertices[:9409].mean(0)) @ rotation(*(rng.uniform(-1, 1, 3) * (35, 30, 20))).T
+        z = rng.uniform(350, 900) - turned[:, 2]
+        focal = rng.choice([365.0, 600.0])
+        pixels = np.stack([turned[:, 0] / z * focal + 320, -turned[:, 1] / z * focal + 240], axis=1)
+        picture = np.full((480, 640), 1e9)
+        for a, b in _SPLATS:
+            share = np.array([a, b, 1 - a - b])
+            spot = np.rint(np.einsum("s,nsd->nd", share, pixels[skin])).astype(int)
+            np.minimum.at(picture, (spot[:, 1].clip(0, 479), spot[:, 0].clip(0, 639)), z[skin] @ share)
+        depth = noisy(np.where(picture < 1e8, picture, 0.0), rng)
+        five = np.stack([pixels[marks[36:42]].mean(0), pixels[marks[42:48]].mean(0), pixels[marks[30]], pixels[marks[48]], pixels[marks[54]]])
+        grid = np.zeros((GRID, GRID), np.uint16)
+        sample(depth, five.astype(np.float32), grid)
+        found = measure(grid)
+        if found is not None:
+            out.append(found)
+    return out
+
+
+def sheets(kind: str, rng: np.random.Generator) -> list[Relief]:
+    """Measure sheets, 150 mm wide: flat and tilted, bent about any axis (radius 55 to 250 mm), or folded once."""
+    u, v = np.meshgrid(np.linspace(-75, 75, GRID), np.linspace(-90, 60, GRID))
+    out = []
+    for _ in range(COUNT):
+        distance, tilt, angle, radius = rng.uniform(350, 900), rng.uniform(-0.55, 0.55, 2), rng.uniform(0, np.pi), rng.uniform(55, 250)
+        across = u * np.cos(angle) + v * np.sin(angle)
+        z = distance + tilt[0] * u + tilt[1] * v
+        if kind == "bent":
+            z = z + radius - np.sqrt(radius**2 - np.clip(across, -0.95 * radius, 0.95 * radius) ** 2)
+        if kind == "folded":
+            z = z + np.abs(across - rng.uniform(-30, 30)) * rng.uniform(0.1, 0.8)
+        found = measure(noisy(z, rng))
+        if found is not None:
+            out.append(found)
+    return out
+
+
+def net(relief: Relief) -> float:
+    """Return what the cue judges: the residual to the best sheet without the sensor's noise, in mm."""
+    return float(np.sqrt(max(relief.sheet_mm**2 - relief.noise_mm**2, 0.0)))
+
+
+def main(path: Path) -> None:
+    """Write liveness.json."""
+    rng = np.random.default_rng(7)
+    real = np.array([net(r) for r in heads(path, rng)])
+    found = {kind: sheets(kind, rng) for kind in ("flat", "bent", "folded")}
+    fake = {kind: np.array([net(r) for r in reliefs]) for kind, reliefs in found.items()}
+    flat_plane = max(r.plane_mm for r in found["flat"])
+    worst, least = float(max(fake["flat"].max(), fake["bent"].max())), float(real.min())
+    if worst >= least:
+        raise SystemExit(f"heads ({least:.2f} mm) and sheets ({worst:.2f} mm) overlap; no limit separates them")
+    folded = int((fake["folded"] >= least).sum())
+    simulated = (
+        f"simulated: {len(real)} ICT heads from {least:.2f} mm, {len(fake['flat']) + len(fake['bent'])} flat and bent sheets up to {worst:.2f} mm; "
+        f"{folded} of {len(fake['folded'])} sheets folded once reach the heads"
+    )
+
+    def limit(value: float, unit: str, origin: str) -> dict[str, Any]:
+        return {"value": round(value, 3), "unit": unit, "origin": origin}
+
+    limits = {
+        "relief_fail_mm": limit(worst + (least - worst) / 3, "mm", simulated + "; a third of the way from sheets to heads"),
+        "relief_pass_mm": limit(least, "mm", simulated + "; the flattest head"),
+        "bent_plane_mm": limit(1.2 * flat_plane, "mm", "simulated: 1.2 times the largest residual of a flat sheet to a plane; names the species only"),
+        "strobe_pass": limit(0.15, "(lit - ambient) / lit", "a lamp of a tenth of full scale under ambient light near saturation; physics, not measured"),
+        "strobe_fail": limit(0.05, "(lit - ambient) / lit", "noise of two pictures of a self-lit screen averages far below 5 %; physics, not measured"),
+        "agreement_pass": limit(0.30, "eye distances", "landmark jitter 0.05 to 0.1 and parallax of a registered pair; chosen, not measured"),
+        "agreement_fail": limit(0.60, "eye distances", "another face in front of one camera is off by more; chosen, not measured"),
+        "eye_distance_low_mm": limit(45.0, "mm", "adults 50 to 77 mm (ANSUR II), less a tenth for measurement"),
+        "eye_distance_high_mm": limit(85.0, "mm", "adults 50 to 77 mm (ANSUR II), plus a tenth for measurement"),
+    }
+    document = {"id": "physics-1", "limits": limits, "recipe": "python -m models.recipes.liveness_limits ict_face_model.npz", "seed": 7}
+    OUT.parent.mkdir(exist_ok=True)
+    OUT.write_text(json.dumps(seal_document(document), indent=1, sort_keys=True) + "\n", "utf-8")
+    print(simulated)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
