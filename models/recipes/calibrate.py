@@ -1,13 +1,13 @@
 """Recipe of models/calibration/match.json: impostor tables and likelihood ratios of the shipped recogniser on nine folds of LFW.
 
 Run: python -m models.recipes.calibrate LFW_ROOT. Fold 1 of pairs.txt is left out, people and all, so that an evaluation on it is untouched.
-LFW has no NIR pictures: the NIR side is rendered from the colour crops (`render_nir`) and the tables made with it say `simulated`; the SDK uses
-those on simulated sensors alone. A real sensor's NIR needs its own calibration (`vultus calibrate`).
+LFW has no NIR pictures: the NIR side is rendered from the colour crops (`render_nir`) and the tables made with it say `simulated`; the SDK
+uses those on simulated sensors alone. A real sensor's NIR needs its own calibration (`vultus calibrate`).
 """
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import hashlib
 import json
 import sys
@@ -104,9 +104,15 @@ def main(root: Path) -> None:
         "id": f"lfw9-{graph[:8]}",
         "graph": graph,
         "pairs": pairs,
-        "dataset": {"name": "LFW, folds 2 to 10 of pairs.txt", "people": len(people), "samples": len(kept), "missed": len(missed), "files_sha256": listing},
+        "dataset": {
+            "name": "LFW, folds 2 to 10 of pairs.txt",
+            "people": len(people),
+            "samples": len(kept),
+            "missed": len(missed),
+            "files_sha256": listing,
+        },
         "recipe": "python -m models.recipes.calibrate LFW_ROOT",
-        "created": datetime.date.today().isoformat(),
+        "created": dt.datetime.now(dt.UTC).date().isoformat(),
     }
     OUT.parent.mkdir(exist_ok=True)
     OUT.write_text(json.dumps(seal_document(document), indent=1, sort_keys=True) + "\n", "utf-8")

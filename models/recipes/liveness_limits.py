@@ -1,7 +1,7 @@
 """Recipe of models/calibration/liveness.json: where the physical cues pass and fail.
 
-Run: python -m models.recipes.liveness_limits ICT_FACE_NPZ. The relief limits lie between heads of the ICT face model (MIT) and sheets, both rendered with a
-depth camera's noise; no picture of a person and no evaluation set goes in. Everything here is simulated and says so.
+Run: python -m models.recipes.liveness_limits ICT_FACE_NPZ. The relief limits lie between heads of the ICT face model (MIT) and sheets, both
+rendered with a depth camera's noise; no picture of a person and no evaluation set goes in. Everything here is simulated and says so.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ def noisy(z: F64, rng: np.random.Generator) -> npt.NDArray[np.uint16]:
 def rotation(yaw: float, pitch: float, roll: float) -> F64:
     """Return the 3 x 3 rotation of angles in degrees."""
     (sy, sp, sr), (cy, cp, cr) = np.sin(np.radians([yaw, pitch, roll])), np.cos(np.radians([yaw, pitch, roll]))
-    return (
-        np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1.0]]) @ np.array([[1.0, 0, 0], [0, cp, -sp], [0, sp, cp]]) @ np.array([[cy, 0, sy], [0, 1.0, 0], [-sy, 0, cy]])
-    )
+    about_z = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1.0]])
+    about_x = np.array([[1.0, 0, 0], [0, cp, -sp], [0, sp, cp]])
+    return about_z @ about_x @ np.array([[cy, 0, sy], [0, 1.0, 0], [-sy, 0, cy]])
 
 
 def heads(path: Path, rng: np.random.Generator) -> list[Relief]:
@@ -56,7 +56,8 @@ def heads(path: Path, rng: np.random.Generator) -> list[Relief]:
             spot = np.rint(np.einsum("s,nsd->nd", share, pixels[skin])).astype(int)
             np.minimum.at(picture, (spot[:, 1].clip(0, 479), spot[:, 0].clip(0, 639)), z[skin] @ share)
         depth = noisy(np.where(picture < 1e8, picture, 0.0), rng)
-        five = np.stack([pixels[marks[36:42]].mean(0), pixels[marks[42:48]].mean(0), pixels[marks[30]], pixels[marks[48]], pixels[marks[54]]])
+        eyes = pixels[marks[36:42]].mean(0), pixels[marks[42:48]].mean(0)
+        five = np.stack([*eyes, pixels[marks[30]], pixels[marks[48]], pixels[marks[54]]])
         grid = np.zeros((GRID, GRID), np.uint16)
         sample(depth, five.astype(np.float32), grid)
         found = measure(grid)
@@ -100,7 +101,8 @@ def main(path: Path) -> None:
         raise SystemExit(f"heads ({least:.2f} mm) and sheets ({worst:.2f} mm) overlap; no limit separates them")
     folded = int((fake["folded"] >= least).sum())
     simulated = (
-        f"simulated: {len(real)} ICT heads from {least:.2f} mm, {len(fake['flat']) + len(fake['bent'])} flat and bent sheets up to {worst:.2f} mm; "
+        f"simulated: {len(real)} ICT heads from {least:.2f} mm, "
+        f"{len(fake['flat']) + len(fake['bent'])} flat and bent sheets up to {worst:.2f} mm; "
         f"{folded} of {len(fake['folded'])} sheets folded once reach the heads"
     )
 
@@ -110,10 +112,12 @@ def main(path: Path) -> None:
     limits = {
         "relief_fail_mm": limit(worst + (least - worst) / 3, "mm", simulated + "; a third of the way from sheets to heads"),
         "relief_pass_mm": limit(least, "mm", simulated + "; the flattest head"),
-        "bent_plane_mm": limit(1.2 * flat_plane, "mm", "simulated: 1.2 times the largest residual of a flat sheet to a plane; names the species only"),
-        "strobe_pass": limit(0.15, "(lit - ambient) / lit", "a lamp of a tenth of full scale under ambient light near saturation; physics, not measured"),
-        "strobe_fail": limit(0.05, "(lit - ambient) / lit", "noise of two pictures of a self-lit screen averages far below 5 %; physics, not measured"),
-        "agreement_pass": limit(0.30, "eye distances", "landmark jitter 0.05 to 0.1 and parallax of a registered pair; chosen, not measured"),
+        "bent_plane_mm": limit(1.2 * flat_plane, "mm", "simulated: 1.2 times the largest residual of a flat sheet; names the species only"),
+        "strobe_pass": limit(0.15, "(lit - ambient) / lit", "a lamp of a tenth of full scale near saturation; physics, not measured"),
+        "strobe_fail": limit(
+            0.05, "(lit - ambient) / lit", "noise of two pictures of a self-lit screen averages far below; physics, not measured"
+        ),
+        "agreement_pass": limit(0.30, "eye distances", "landmark jitter 0.05 to 0.1 and parallax; chosen, not measured"),
         "agreement_fail": limit(0.60, "eye distances", "another face in front of one camera is off by more; chosen, not measured"),
         "eye_distance_low_mm": limit(45.0, "mm", "adults 50 to 77 mm (ANSUR II), less a tenth for measurement"),
         "eye_distance_high_mm": limit(85.0, "mm", "adults 50 to 77 mm (ANSUR II), plus a tenth for measurement"),

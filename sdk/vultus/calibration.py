@@ -87,7 +87,8 @@ class PairTable:
         """Return the threshold for a target false-match rate; `supported` is False below 3 / comparisons or on a carried-over table."""
         if not 0.0 < fmr < 1.0:
             raise ValueError("a false-match rate lies between 0 and 1")
-        edges = [(_invert(fmr, self.scores, f) + m - self.shift) / self.scale for f, m in ((self.fmr, 0.0), (self.fmr_low, -self.margin), (self.fmr_high, self.margin))]
+        tables = ((self.fmr, 0.0), (self.fmr_low, -self.margin), (self.fmr_high, self.margin))
+        edges = [(_invert(fmr, self.scores, rates) + margin - self.shift) / self.scale for rates, margin in tables]
         supported = fmr >= self.floor and not self.extrapolated
         return Threshold(edges[0], min(edges), max(edges), fmr, supported, self.comparisons, self.people)
 
@@ -133,7 +134,8 @@ class Calibration:
     def table(self, probe: Modality, reference: Modality, source: Source) -> PairTable | None:
         """Return the table of a pair, or None where there is none: a table made from simulated NIR serves simulated sensors alone."""
         found = self.tables.get((probe, reference)) or self.tables.get((reference, probe))
-        return None if found is None or (found.simulated and source is not Source.SIMULATED) else found
+        usable = found is not None and (source is Source.SIMULATED or not found.simulated)
+        return found if usable else None
 
     def calibrated(self, pairs: Sequence[PairScore], source: Source) -> list[tuple[PairScore, PairTable]]:
         """Return the pairs that have a table; the others are no evidence."""
@@ -143,7 +145,7 @@ class Calibration:
     def holds_for(self, identity: DeviceIdentity) -> bool:
         """Say whether this calibration may be used for a device."""
         own = self.device
-        return own is None or (own.kind, own.model) == (identity.kind, identity.model) and own.serial in ("", identity.serial)
+        return own is None or ((own.kind, own.model) == (identity.kind, identity.model) and own.serial in ("", identity.serial))
 
 
 def digest(document: Mapping[str, Any]) -> str:
@@ -159,7 +161,9 @@ def read_document(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise CalibrationError(f"no calibration at {path}; reinstall vultus or run 'vultus calibrate'") from None
     except (OSError, UnicodeDecodeError, ValueError) as error:
-        raise CalibrationError(f"{path} is not a readable calibration ({type(error).__name__}); restore it from where it came from") from None
+        raise CalibrationError(
+            f"{path} is not a readable calibration ({type(error).__name__}); restore it from where it came from"
+        ) from None
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise CalibrationError(f"{path} has not the calibration format {FORMAT}; it was made by another version of vultus")
     if document.get("sha256") != digest(document):
@@ -190,7 +194,8 @@ def carry(base: Calibration, path: Path) -> Calibration:
             pair = (Modality(raw["pair"][0]), Modality(raw["pair"][1]))
             tables[pair] = PairTable(
                 pair, source.scores, source.fmr, source.fmr_low, source.fmr_high, (float(raw["llr"][0]), float(raw["llr"][1])),
-                source.people, source.comparisons, simulated=False, mean=source.mean, deviation=source.deviation, extrapolated=True, shift=float(raw["shift"]), scale=float(raw["scale"]), margin=float(raw["margin"]),
+                source.people, source.comparisons, simulated=False, mean=source.mean, deviation=source.deviation, extrapolated=True,
+                shift=float(raw["shift"]), scale=float(raw["scale"]), margin=float(raw["margin"]),
             )  # fmt: skip
         d = document["device"]
         identity = DeviceIdentity(d["kind"], d["model"], d["serial"], Source(d["source"]))
@@ -202,7 +207,8 @@ def carry(base: Calibration, path: Path) -> Calibration:
 def _table(raw: Mapping[str, Any]) -> PairTable:
     scores, fmr, low, high = (np.asarray(raw[k], np.float64) for k in ("scores", "fmr", "fmr_low", "fmr_high"))
     falling = all((np.diff(a) <= 0).all() and (a > 0).all() for a in (fmr, low, high))
-    if not (scores.ndim == 1 and scores.size >= 2 and (np.diff(scores) > 0).all() and falling and scores.shape == fmr.shape == low.shape == high.shape):
+    rising = scores.ndim == 1 and scores.size >= 2 and bool((np.diff(scores) > 0).all())
+    if not (rising and falling and scores.shape == fmr.shape == low.shape == high.shape):
         raise ValueError("scores must rise and rates must fall")
     slope, intercept = (float(x) for x in raw["llr"])
     if not (slope > 0 and math.isfinite(intercept)):

@@ -15,6 +15,8 @@ from vultus.types import F32, DeviceIdentity, Modality
 
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
+Samples = tuple[F32, I64, I64]
+"""Unit-length embeddings (n, d), the number of the person of each, the number of the frame set of each."""
 
 _TAIL: Final = 0.05
 """Share of the impostor scores that is kept one by one; thresholds of interest lie far inside it."""
@@ -49,7 +51,9 @@ class Comparisons:
 EDGES: Final = np.linspace(-1.0, 1.0, 2001)
 
 
-def compare_all(a: F32, people_a: I64, b: F32 | None = None, people_b: I64 | None = None, *, paired: bool = False, seed: int = 0) -> Comparisons:
+def compare_all(
+    a: F32, people_a: I64, b: F32 | None = None, people_b: I64 | None = None, *, paired: bool = False, seed: int = 0
+) -> Comparisons:
     """Score every row of `a` with every row of `b`, or with b None every pair within `a` once; people are numbered 0..n-1.
 
     `paired` says that rows of equal index come from one frame set: they are not compared, being easier than any two attempts.
@@ -171,7 +175,7 @@ def seal_document(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def fit_device(
     base: Calibration,
-    samples: Mapping[Modality, tuple[F32, I64, I64]],
+    samples: Mapping[Modality, Samples],
     identity: DeviceIdentity,
     *,
     name: str,
@@ -179,7 +183,7 @@ def fit_device(
 ) -> dict[str, Any]:
     """Return a device calibration: centre and spread of each pair's impostor scores from people on this sensor, tail from the base.
 
-    samples: by modality, unit-length embeddings (n, d), the number of the person and the number of the frame set of each. Raises CalibrationError below MIN_PEOPLE.
+    The likelihood ratio is the base's at the carried-over score. Raises CalibrationError below MIN_PEOPLE.
     """
     pairs = []
     for pair in ((Modality.RGB, Modality.RGB), (Modality.NIR, Modality.NIR), (Modality.RGB, Modality.NIR)):
@@ -195,7 +199,7 @@ def fit_device(
     return seal_document({"id": name, "base_graph": base.graph, "base": base.id, "device": d, "pairs": pairs, "origin": dict(origin)})
 
 
-def _device_pair(base: Calibration, pair: tuple[Modality, Modality], a: tuple[F32, I64, I64], b: tuple[F32, I64, I64], people: int) -> dict[str, Any]:
+def _device_pair(base: Calibration, pair: tuple[Modality, Modality], a: Samples, b: Samples, people: int) -> dict[str, Any]:
     if pair[0] is pair[1]:
         c = compare_all(a[0], a[1])
     else:
@@ -215,21 +219,20 @@ def _device_pair(base: Calibration, pair: tuple[Modality, Modality], a: tuple[F3
         mean = s / max(n, 1.0)
         reach.append(mean + z * np.sqrt(max(q / max(n, 1.0) - mean**2, 1e-12)))
     margin = max(0.0, scale * (float(np.quantile(reach, 0.975)) - (c.mean + z * c.deviation)))
-    slope, intercept = fit_log_lr(c.genuine, c.sampled) if c.genuine.size >= 100 else (source.llr[0] * scale, source.llr[0] * shift + source.llr[1])
     return {
         "pair": [m.value for m in pair], "shift": round(shift, 5), "scale": round(scale, 5), "margin": round(margin, 5), "people": people,
-        "comparisons": c.impostors, "genuine": int(c.genuine.size), "llr": [round(slope / scale, 5), round(intercept - slope * shift / scale, 5)],
+        "comparisons": c.impostors, "genuine": int(c.genuine.size), "llr": list(source.llr),
     }  # fmt: skip
 
 
-def _person_moments(a: tuple[F32, I64, I64], b: tuple[F32, I64, I64], *, symmetric: bool) -> tuple[F64, F64, F64]:
+def _person_moments(a: Samples, b: Samples, *, symmetric: bool) -> tuple[F64, F64, F64]:
     """Return, by pair of different people, how many comparisons there are, their sum and their sum of squares."""
     n = int(max(a[1].max(), b[1].max())) + 1
     scores = (a[0] @ b[0].T).astype(np.float64)
     index = (a[1][:, None] * n + b[1][None]).ravel()
     out = []
     for values in (np.ones(scores.size), scores.ravel(), (scores**2).ravel()):
-        m = np.bincount(index, values, n * n).reshape(n, n)
+        m: F64 = np.bincount(index, values, n * n).reshape(n, n).astype(np.float64)
         np.fill_diagonal(m, 0.0)
         out.append(m / 2 if symmetric else m)
     return out[0], out[1], out[2]

@@ -180,8 +180,7 @@ class Pipeline:
 
     def _liveness(self, fs: FrameSet, work: _Work) -> Liveness:
         rgb, nir = work.faces.get(Stream.RGB), work.faces.get(Stream.NIR)
-        face = rgb or nir
-        assert face is not None
+        face = next(iter(work.faces.values()))
         source = fs.rgb if rgb is not None else fs.nir
         if fs.depth is not None:
             there = self._carried(fs, face, fs.depth)
@@ -200,16 +199,14 @@ class Pipeline:
         return live.conclude(cues, work.relief, limits)
 
     def _embed(self, fs: FrameSet, work: _Work, stream: Stream) -> Embedding | None:
-        graph, face = self._recogniser, work.faces[stream]
+        graph, marks = self._recogniser, work.faces[stream].landmarks
         mean, scale = graph.entry.mean, graph.entry.scale
-        if stream is Stream.RGB:
-            assert fs.rgb is not None
-            return embed(graph, align_rgb(fs.rgb, face.landmarks, graph.input, mean=mean, scale=scale))
-        assert work.nir is not None
-        level = _level(face, work.nir)
-        if level is None:
+        if stream is Stream.RGB and fs.rgb is not None:
+            return embed(graph, align_rgb(fs.rgb, marks, graph.input, mean=mean, scale=scale))
+        level = _level(work.faces[stream], work.nir) if work.nir is not None else None
+        if work.nir is None or level is None:
             return None
-        return embed(graph, align_nir(work.nir, face.landmarks, level, graph.input, mean=mean, scale=scale))
+        return embed(graph, align_nir(work.nir, marks, level, graph.input, mean=mean, scale=scale))
 
 
 def _rivals(faces: list[Face]) -> int:

@@ -52,7 +52,10 @@ policies = st.builds(
 
 def complete(fmr: float = 1e-6, tier: Tier = Tier.SECURE, relief: Verdict = Verdict.PASS) -> Evidence:
     """Return evidence that lacks nothing, apart from what the arguments take away."""
-    found = (Cue("depth_relief", 5.0, "mm", 3.0, relief), *(Cue(n, 1.0, "", 0.1, Verdict.PASS) for n in REQUIRED_CUES[tier] - {"depth_relief"}))
+    found = (
+        Cue("depth_relief", 5.0, "mm", 3.0, relief),
+        *(Cue(n, 1.0, "", 0.1, Verdict.PASS) for n in REQUIRED_CUES[tier] - {"depth_relief"}),
+    )
     return Evidence(
         Source.LIVE,
         faces=1,
@@ -103,12 +106,18 @@ def test_an_accept_has_every_measurement(evidence: Evidence, policy: Policy) -> 
     """Whatever is missing or failed, an accept means that every gate had its measurement and passed."""
     decision = decide(evidence, policy)
     if decision.accepted:
-        assert evidence.source in policy.sources and evidence.faces == 1 and evidence.enrolled and evidence.calibrated
-        assert evidence.quality is not None and evidence.quality.usable
-        assert evidence.liveness is not None and evidence.liveness.verdict is not Verdict.FAIL
+        assert evidence.source in policy.sources
+        assert evidence.faces == 1
+        assert evidence.enrolled
+        assert evidence.calibrated
+        assert evidence.quality is not None
+        assert evidence.quality.usable
+        assert evidence.liveness is not None
+        assert evidence.liveness.verdict is not Verdict.FAIL
         passed = {c.name for c in evidence.liveness.cues if c.verdict is Verdict.PASS}
         assert REQUIRED_CUES[policy.tier] <= passed
-        assert evidence.match is not None and evidence.match.fmr <= limit(policy, evidence.candidates, evidence.looks)
+        assert evidence.match is not None
+        assert evidence.match.fmr <= limit(policy, evidence.candidates, evidence.looks)
         assert evidence.supported or policy.allow_extrapolation
         assert decision.user == evidence.user
 
@@ -187,6 +196,8 @@ def test_a_lock_never_opens_early(failures: int, last: int, now: int) -> None:
 def test_nothing_biometric_in_a_repr() -> None:
     """Neither scores nor rates appear in the repr of a decision and its parts, and `public()` has none either."""
     decision = decide(complete(fmr=1.2345e-6), Policy())
-    assert "1.2345" not in repr(decision) and "1.2345" not in repr(decision.match) and "0.6" not in repr(decision.match)
+    assert "1.2345" not in repr(decision)
+    assert "1.2345" not in repr(decision.match)
+    assert "0.6" not in repr(decision.match)
     assert set(decision.public()) == {"outcome", "accepted", "user", "reason", "hints"}
     assert '"fmr": 1.2345e-06' in decision.to_json()

@@ -82,7 +82,8 @@ def assess(face: Face, image: npt.NDArray[np.uint8 | np.uint16], faces: int, *, 
     small = face.eye_distance / max(np.cos(np.radians(pose.yaw)), 0.7) < MIN_EYE_DISTANCE
     blurred = sharp < _SHARP_HALF / 4
     hints: list[Hint] = [h for h, on in ((Hint.MULTIPLE_FACES, faces > 1), (Hint.TOO_FAR, small), (Hint.NOT_FRONTAL, turned)) if on]
-    hints += [h for h, on in (((Hint.NIR_TOO_DIM if nir else Hint.TOO_DARK), dim), ((Hint.NIR_SATURATED if nir else Hint.TOO_BRIGHT), bright)) if on]
+    hints += [Hint.NIR_TOO_DIM if nir else Hint.TOO_DARK] if dim else []
+    hints += [Hint.NIR_SATURATED if nir else Hint.TOO_BRIGHT] if bright else []
     hints += [Hint.BLURRED] if blurred else []
     placement, cut = _placement(face, width, height)
     return Quality(components, (*hints, *placement), usable=not (dim or bright or turned or small or blurred or cut))

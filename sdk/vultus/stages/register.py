@@ -32,7 +32,8 @@ def _rescale(points: F32, source: Frame, target: Frame) -> F32 | None:
     sx, sy = target.width / source.width, target.height / source.height
     if abs(sx / sy - 1.0) > 0.01:
         return None
-    return ((points + 0.5) * np.float32([sx, sy]) - 0.5).astype(np.float32)
+    scaled: F32 = ((points + 0.5) * np.array([sx, sy], np.float32) - 0.5).astype(np.float32)
+    return scaled
 
 
 def _motion(extrinsics: Extrinsics | None) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

@@ -12,6 +12,9 @@ from vultus import _native
 from vultus.stages.align import TARGET, similarity
 from vultus.types import F32, U16
 
+F64 = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
 GRID: Final = 48
 _SCALE: Final = GRID / 112.0
 _DIRECTIONS: Final = np.radians(np.arange(0.0, 180.0, 15.0))
@@ -37,10 +40,11 @@ class Relief:
     noise_mm: float
 
 
-def _oval() -> npt.NDArray[np.bool_]:
+def _oval() -> Mask:
     """Mask the face from brows to chin, cheeks included: an ellipse in the aligned grid."""
     y, x = np.mgrid[0:GRID, 0:GRID]
-    return ((x - 0.5 * GRID) / (0.37 * GRID)) ** 2 + ((y - 0.60 * GRID) / (0.44 * GRID)) ** 2 <= 1.0
+    inside: Mask = ((x - 0.5 * GRID) / (0.37 * GRID)) ** 2 + ((y - 0.60 * GRID) / (0.44 * GRID)) ** 2 <= 1.0
+    return inside
 
 
 _OVAL: Final = _oval()
@@ -80,9 +84,7 @@ def measure(grid: U16) -> Relief | None:
     return Relief(int(keep.sum()), distance, plane, sheet, _nose(w, inside), _noise(w, inside))
 
 
-def _residual(
-    design: npt.NDArray[np.float64], value: npt.NDArray[np.float64], keep: npt.NDArray[np.bool_]
-) -> tuple[float, npt.NDArray[np.float64]]:
+def _residual(design: F64, value: F64, keep: Mask) -> tuple[float, F64]:
     a, b = design[keep], value[keep]
     normal = a.T @ a
     normal[np.diag_indices_from(normal)] += 1e-9 * len(b)
@@ -90,7 +92,7 @@ def _residual(
     return float(np.sqrt(np.mean((b - fitted[keep]) ** 2))), fitted
 
 
-def _sheet(u: npt.NDArray[np.float64], v: npt.NDArray[np.float64], value: npt.NDArray[np.float64], keep: npt.NDArray[np.bool_], angle: float) -> float:
+def _sheet(u: F64, v: F64, value: F64, keep: Mask, angle: float) -> float:
     """Fit a sheet bent about one axis: linear along it, a quartic across it (a circle's sag to 1 % for radii above its half width)."""
     across = u * np.cos(angle) + v * np.sin(angle)
     along = v * np.cos(angle) - u * np.sin(angle)
@@ -98,14 +100,14 @@ def _sheet(u: npt.NDArray[np.float64], v: npt.NDArray[np.float64], value: npt.ND
     return _residual(np.stack([np.ones_like(u), across, along, square, square * across, square * square], axis=1), value, keep)[0]
 
 
-def _patch(w: npt.NDArray[np.float64], inside: npt.NDArray[np.bool_], point: npt.NDArray[np.float64], radius: int) -> float | None:
+def _patch(w: F64, inside: Mask, point: F64, radius: int) -> float | None:
     x, y = np.rint(point * _SCALE).astype(int)
     window = np.s_[max(0, y - radius) : y + radius + 1, max(0, x - radius) : x + radius + 1]
     values = w[window][inside[window]]
     return float(np.median(values)) if values.size >= 3 else None
 
 
-def _nose(w: npt.NDArray[np.float64], inside: npt.NDArray[np.bool_]) -> float:
+def _nose(w: F64, inside: Mask) -> float:
     """Return how far the nose tip stands before the mean of both eyes and both mouth corners, in mm; 0 where unmeasured."""
     corners = [_patch(w, inside, TARGET[i], 2) for i in (0, 1, 3, 4)]
     tip = _patch(w, inside, TARGET[2], 1)
@@ -113,7 +115,7 @@ def _nose(w: npt.NDArray[np.float64], inside: npt.NDArray[np.bool_]) -> float:
     return float(np.mean(known)) - tip if tip is not None and len(known) == 4 else 0.0
 
 
-def _noise(w: npt.NDArray[np.float64], inside: npt.NDArray[np.bool_]) -> float:
+def _noise(w: F64, inside: Mask) -> float:
     """Return the sensor's noise from second differences two grid steps apart: 1.4826 MAD / sqrt(6)."""
     second = w[:, :-4] - 2 * w[:, 2:-2] + w[:, 4:]
     valid = inside[:, :-4] & inside[:, 2:-2] & inside[:, 4:]

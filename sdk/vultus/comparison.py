@@ -1,0 +1,55 @@
+"""Comparison: from scores of pairs to one candidate's match, over one frame set or several of one attempt."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vultus import calibration as cal
+from vultus.pipeline import Probe
+from vultus.policy import Evidence
+from vultus.types import Match, Modality, PairScore
+
+
+class Looks:
+    """Scores of the frame sets of one attempt, averaged by user and pair."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._sums: dict[tuple[str, Modality, Modality], tuple[float, int]] = {}
+
+    def average(self, user: str, pairs: tuple[PairScore, ...]) -> tuple[PairScore, ...]:
+        """Add the scores of one look and return their means so far, for the pairs of this look."""
+        out = []
+        for pair in pairs:
+            key = (user, pair.probe, pair.reference)
+            total, n = self._sums.get(key, (0.0, 0))
+            total, n = total + pair.score, n + 1
+            self._sums[key] = (total, n)
+            out.append(PairScore(pair.probe, pair.reference, total / n, pair.references))
+        return tuple(out)
+
+
+def match_of(usable: list[tuple[PairScore, cal.PairTable]], target: float, stated: float) -> tuple[Match, bool]:
+    """Merge the calibrated pairs of one candidate; the flag says whether every table can support `target`."""
+    rates = [table.rate(pair.score) for pair, table in usable]
+    thresholds = [table.threshold_for(target) for _, table in usable]
+    merged = cal.merge([r for r, _ in rates])
+    upper = max(merged, cal.merge([u for _, u in rates]))
+    # The mean, not the sum, of the log-likelihood ratios: exact for fully dependent pairs, a lower bound for any others.
+    log_lr = float(np.mean([table.log_lr(pair.score) for pair, table in usable]))
+    first = thresholds[0].value
+    match = Match(
+        usable[0][0].score, log_lr, merged, upper, first if np.isfinite(first) else 1.0, stated, tuple(pair for pair, _ in usable)
+    )
+    return match, all(t.supported for t in thresholds)
+
+
+def evidence_of(
+    probe: Probe, *, looks: int = 1, enrolled: bool = False, calibrated: bool = False, user: str | None = None,
+    match: Match | None = None, supported: bool = False, candidates: int = 0,
+) -> Evidence:  # fmt: skip
+    """Return a probe as evidence, with what its comparison found."""
+    return Evidence(
+        probe.source, probe.skew_ms, probe.faces, probe.quality, probe.liveness, user, match, candidates, looks, enrolled, calibrated,
+        supported, hints=probe.hints, modalities=probe.modalities, latency_ms=probe.latency_ms,
+    )  # fmt: skip
