@@ -1,15 +1,112 @@
-/* Arguments and prototypes of the kernels. The API has checked every argument before a kernel sees it. */
+/* Arguments and prototypes of the kernels. The API has checked every argument before a kernel sees it.
+ * Strides are in elements; pointers to an image or a rectangle point at its first pixel.
+ */
 #ifndef VULTUS_KERNELS_H
 #define VULTUS_KERNELS_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include "vultus/core.h"
 
-/* out[i] = sum over j < dim of query[j] * rows[i * stride + j]; strides in elements. */
+struct vultus_warp_rgb_u8_args {
+    const uint8_t *src;
+    int width, height;
+    ptrdiff_t stride;
+    double matrix[6];
+    int bgr;
+    float scale, offset;
+    float *out;
+    int out_width, out_height;
+};
+
+#define VULTUS_ARGS(bits) \
+    struct vultus_warp_grey_u##bits##_args { \
+        const uint##bits##_t *src; \
+        int width, height; \
+        ptrdiff_t stride; \
+        double matrix[6]; \
+        float gain; \
+        const float *lut; \
+        float scale, offset; \
+        float *out; \
+        int planes, out_width, out_height; \
+    }; \
+    struct vultus_difference_u##bits##_args { \
+        const uint##bits##_t *lit, *ambient; \
+        ptrdiff_t lit_stride, ambient_stride; \
+        uint##bits##_t *out; \
+        ptrdiff_t out_stride; \
+        int width, height; \
+    }; \
+    struct vultus_image_sums_u##bits##_args { \
+        const uint##bits##_t *src; \
+        ptrdiff_t stride; \
+        int width, height, low, high; \
+        struct vultus_image_sums *out; \
+    }; \
+    struct vultus_strobe_sums_u##bits##_args { \
+        const uint##bits##_t *lit, *ambient; \
+        ptrdiff_t lit_stride, ambient_stride; \
+        int width, height, high; \
+        struct vultus_strobe_sums *out; \
+    };
+VULTUS_ARGS(8)
+VULTUS_ARGS(16)
+#undef VULTUS_ARGS
+
+struct vultus_warp_depth_u16_args {
+    const uint16_t *src;
+    int width, height;
+    ptrdiff_t stride;
+    double matrix[6];
+    uint16_t *out;
+    int out_width, out_height;
+};
+
+struct vultus_luma_u8_args {
+    const uint8_t *rgb;
+    ptrdiff_t stride;
+    uint8_t *out;
+    ptrdiff_t out_stride;
+    int width, height;
+};
+
+/* The part of a depth image that a fit looks at: (x0, y0) is where its first pixel stands in the image. */
+struct vultus_depth_area {
+    const uint16_t *src;
+    ptrdiff_t stride;
+    int width, height, x0, y0, lo, hi;
+    struct vultus_camera camera;
+};
+
+struct vultus_plane_sums {
+    int64_t n;
+    double x, y, z, xx, xy, yy, xz, yz;
+};
+
+struct vultus_plane_sums_u16_args {
+    struct vultus_depth_area area;
+    struct vultus_plane_sums *out;
+};
+
+struct vultus_plane_residual {
+    double sum_squares, max_abs;
+};
+
+struct vultus_plane_residual_u16_args {
+    struct vultus_depth_area area;
+    double a, b, c;
+    struct vultus_plane_residual *out;
+};
+
 struct vultus_dot_f32_args {
     const float *query, *rows;
-    ptrdiff_t count, dim, stride;
+    ptrdiff_t stride, count, dim;
     float *out;
+};
+
+struct vultus_dot_i8_args {
+    const int8_t *query, *rows;
+    ptrdiff_t stride, count, dim;
+    int32_t *out;
 };
 
 #define VULTUS_KERNEL(op, isa) void vultus_##op##_##isa(const struct vultus_##op##_args *args);

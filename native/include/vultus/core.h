@@ -2,15 +2,24 @@
  *
  * No function allocates, keeps a pointer or touches memory outside what its arguments state. Every function checks its
  * arguments first and returns a vultus_status; with anything but VULTUS_OK no output was written. Every function may be
- * called from any thread. Strides are distances between rows in bytes. A rectangle lies inside its image.
+ * called from any thread.
+ *
+ * Strides are distances between rows in bytes: at least a row, a multiple of the element, and short enough that the
+ * whole image is below 2 GiB. `rect` is x, y, width, height and lies inside its image. An image may have no pixels.
  */
 #ifndef VULTUS_CORE_H
 #define VULTUS_CORE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* The part between the marks is also read by cffi: plain declarations, no preprocessor. */
 /* binding: begin */
+
+enum vultus_limits {
+    VULTUS_MAX_SIDE = 8192, /* pixels; twice a 4K camera's */
+    VULTUS_MAX_DIM = 65536  /* elements of a vector; int8 products still add up exactly in 32 bits */
+};
 
 enum vultus_status {
     VULTUS_OK = 0,
@@ -35,6 +44,73 @@ const char *vultus_op_isa(int op);
 /* Run no kernel above the named ISA; "best" goes back to the best of this machine.
  * VULTUS_UNKNOWN_ISA, and nothing changed, for a name that is not known or that this machine cannot run. */
 int vultus_force_isa(const char *name);
+
+/* Warps: `matrix` (six doubles, row-major 2 x 3) takes the pixel (x, y) of the output to a place in the source; pixel
+ * centres are at integers. Interpolation is bilinear and the source is 0 outside. `out` is tightly packed planes. */
+
+/* Source: interleaved R, G, B. Output: three planes R, G, B, or B, G, R with `bgr`, of value * scale + offset. */
+int vultus_warp_rgb_u8(const uint8_t *src, int width, int height, ptrdiff_t stride, const double *matrix, int bgr,
+                       float scale, float offset, float *out, int out_width, int out_height);
+
+/* Output: `planes` (1 or 3) equal planes of tone(value * gain) * scale + offset. tone clips to 0..255 and then reads the
+ * curve `lut` (256 floats, linear in between); NULL = no curve. */
+int vultus_warp_grey_u8(const uint8_t *src, int width, int height, ptrdiff_t stride, const double *matrix, float gain,
+                        const float *lut, float scale, float offset, float *out, int planes, int out_width, int out_height);
+int vultus_warp_grey_u16(const uint16_t *src, int width, int height, ptrdiff_t stride, const double *matrix, float gain,
+                         const float *lut, float scale, float offset, float *out, int planes, int out_width, int out_height);
+
+/* Takes the nearest pixel, so that a hole (0) stays a hole and no depth is invented between two surfaces. */
+int vultus_warp_depth_u16(const uint16_t *src, int width, int height, ptrdiff_t stride, const double *matrix, uint16_t *out,
+                          int out_width, int out_height);
+
+/* out = max(lit - ambient, 0); `out` may be one of the inputs. */
+int vultus_difference_u8(const uint8_t *lit, ptrdiff_t lit_stride, const uint8_t *ambient, ptrdiff_t ambient_stride, uint8_t *out,
+                         ptrdiff_t out_stride, int width, int height);
+int vultus_difference_u16(const uint16_t *lit, ptrdiff_t lit_stride, const uint16_t *ambient, ptrdiff_t ambient_stride,
+                          uint16_t *out, ptrdiff_t out_stride, int width, int height);
+
+/* out = (77 R + 150 G + 29 B + 128) >> 8: BT.601 luma in eight bits. */
+int vultus_luma_u8(const uint8_t *rgb, ptrdiff_t stride, uint8_t *out, ptrdiff_t out_stride, int width, int height);
+
+/* Exact sums. The Laplacian, 4 c - left - right - up - down, is taken where all four neighbours are in the rectangle. */
+struct vultus_image_sums {
+    int64_t n, total, total_squares;
+    int64_t n_low, n_high; /* pixels <= low, pixels >= high */
+    int64_t n_laplacian, laplacian, laplacian_squares;
+};
+int vultus_image_sums_u8(const uint8_t *src, int width, int height, ptrdiff_t stride, const int *rect, int low, int high,
+                         struct vultus_image_sums *out);
+int vultus_image_sums_u16(const uint16_t *src, int width, int height, ptrdiff_t stride, const int *rect, int low, int high,
+                          struct vultus_image_sums *out);
+
+/* Sums of a strobe pair over the pixels where neither picture reaches `high`. */
+struct vultus_strobe_sums {
+    int64_t n, n_saturated, lit, ambient;
+};
+int vultus_strobe_sums_u8(const uint8_t *lit, ptrdiff_t lit_stride, const uint8_t *ambient, ptrdiff_t ambient_stride, int width,
+                          int height, const int *rect, int high, struct vultus_strobe_sums *out);
+int vultus_strobe_sums_u16(const uint16_t *lit, ptrdiff_t lit_stride, const uint16_t *ambient, ptrdiff_t ambient_stride, int width,
+                           int height, const int *rect, int high, struct vultus_strobe_sums *out);
+
+struct vultus_camera {
+    double fx, fy, cx, cy; /* pixels of the whole image */
+};
+
+/* The plane z = a x + b y + c through the points of a depth image, in millimetres in front of the camera. */
+struct vultus_plane {
+    double a, b, c;
+    double rms_mm, max_mm; /* distances from the plane, at right angles to it */
+    int64_t n;
+};
+
+/* Least squares in z over the pixels with lo <= depth <= hi, lo > 0. VULTUS_DEGENERATE for fewer than three points, points on
+ * a line, or a plane seen edge-on. */
+int vultus_plane_fit_u16(const uint16_t *src, int width, int height, ptrdiff_t stride, const int *rect,
+                         const struct vultus_camera *camera, int lo, int hi, struct vultus_plane *out);
+
+/* out[i] = query . rows[i] for `count` rows of `dim` elements. */
+int vultus_dot_f32(const float *query, const float *rows, ptrdiff_t stride, ptrdiff_t count, ptrdiff_t dim, float *out);
+int vultus_dot_i8(const int8_t *query, const int8_t *rows, ptrdiff_t stride, ptrdiff_t count, ptrdiff_t dim, int32_t *out);
 
 /* binding: end */
 

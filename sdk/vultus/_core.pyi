@@ -1,0 +1,117 @@
+# What cffi builds from native/include/vultus/core.h, as far as vultus._native uses it.
+from typing import Any, TypeAlias
+
+# A cffi pointer or struct; its fields follow the header, which a stub cannot see.
+_Pointer: TypeAlias = Any
+
+class _Lib:
+    VULTUS_OK: int
+    VULTUS_DEGENERATE: int
+    VULTUS_UNKNOWN_ISA: int
+
+    def vultus_status_text(self, status: int, /) -> _Pointer: ...
+    def vultus_op_name(self, op: int, /) -> _Pointer: ...
+    def vultus_op_isa(self, op: int, /) -> _Pointer: ...
+    def vultus_force_isa(self, name: bytes, /) -> int: ...
+    def vultus_warp_rgb_u8(
+        self,
+        src: _Pointer,
+        width: int,
+        height: int,
+        stride: int,
+        matrix: _Pointer,
+        bgr: int,
+        scale: float,
+        offset: float,
+        out: _Pointer,
+        out_width: int,
+        out_height: int,
+        /,
+    ) -> int: ...
+    def vultus_warp_grey_u8(
+        self,
+        src: _Pointer,
+        width: int,
+        height: int,
+        stride: int,
+        matrix: _Pointer,
+        gain: float,
+        lut: _Pointer,
+        scale: float,
+        offset: float,
+        out: _Pointer,
+        planes: int,
+        out_width: int,
+        out_height: int,
+        /,
+    ) -> int: ...
+    vultus_warp_grey_u16 = vultus_warp_grey_u8
+    def vultus_warp_depth_u16(
+        self,
+        src: _Pointer,
+        width: int,
+        height: int,
+        stride: int,
+        matrix: _Pointer,
+        out: _Pointer,
+        out_width: int,
+        out_height: int,
+        /,
+    ) -> int: ...
+    def vultus_difference_u8(
+        self,
+        lit: _Pointer,
+        lit_stride: int,
+        ambient: _Pointer,
+        ambient_stride: int,
+        out: _Pointer,
+        out_stride: int,
+        width: int,
+        height: int,
+        /,
+    ) -> int: ...
+    vultus_difference_u16 = vultus_difference_u8
+    def vultus_luma_u8(self, rgb: _Pointer, stride: int, out: _Pointer, out_stride: int, width: int, height: int, /) -> int: ...
+    def vultus_image_sums_u8(
+        self, src: _Pointer, width: int, height: int, stride: int, rect: _Pointer, low: int, high: int, out: _Pointer, /
+    ) -> int: ...
+    vultus_image_sums_u16 = vultus_image_sums_u8
+    def vultus_strobe_sums_u8(
+        self,
+        lit: _Pointer,
+        lit_stride: int,
+        ambient: _Pointer,
+        ambient_stride: int,
+        width: int,
+        height: int,
+        rect: _Pointer,
+        high: int,
+        out: _Pointer,
+        /,
+    ) -> int: ...
+    vultus_strobe_sums_u16 = vultus_strobe_sums_u8
+    def vultus_plane_fit_u16(
+        self,
+        src: _Pointer,
+        width: int,
+        height: int,
+        stride: int,
+        rect: _Pointer,
+        camera: _Pointer,
+        lo: int,
+        hi: int,
+        out: _Pointer,
+        /,
+    ) -> int: ...
+    def vultus_dot_f32(self, query: _Pointer, rows: _Pointer, stride: int, count: int, dim: int, out: _Pointer, /) -> int: ...
+    vultus_dot_i8 = vultus_dot_f32
+
+class _Ffi:
+    NULL: _Pointer
+
+    def new(self, kind: str, init: Any = ..., /) -> _Pointer: ...
+    def cast(self, kind: str, value: int, /) -> _Pointer: ...
+    def string(self, pointer: _Pointer, /) -> bytes: ...
+
+ffi: _Ffi
+lib: _Lib
