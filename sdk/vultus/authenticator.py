@@ -190,7 +190,10 @@ class Authenticator:
         end = time.monotonic() + timeout_s
         newest, told = -1, None
         while not self._cancelled.is_set() and (left := end - time.monotonic()) > 0:
-            frame_set = device.read(timeout_s=left)
+            try:
+                frame_set = device.read(timeout_s=left)
+            except TimeoutError:
+                return
             if frame_set is None:
                 return
             if frame_set.time_ns <= newest:

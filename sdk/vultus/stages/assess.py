@@ -63,7 +63,7 @@ def assess(face: Face, image: npt.NDArray[np.uint8 | np.uint16], faces: int, *, 
     pose = pose_of(face.landmarks)
     level = 255.0 * sums.total / sums.n / top
     variance = max(sums.total_squares / sums.n - (sums.total / sums.n) ** 2, 1e-9)
-    edges = max(sums.laplacian_squares / sums.n - (sums.laplacian / sums.n) ** 2, 0.0)
+    edges = max(sums.laplacian_squares / sums.n_laplacian - (sums.laplacian / sums.n_laplacian) ** 2, 0.0)
     sharp = edges / variance
     clipped = sums.n_high / sums.n
     dim = level < (_DARK / 4 if nir else _DARK)
