@@ -106,8 +106,15 @@ class Authenticator:
         locked = self._locked(user)
         if locked > 0:
             return decide(Evidence(frame_set.device.source, locked_s=locked, versions=self._versions), self.policy)
-        probe = self._pipeline.process(frame_set)
-        return self._charge(user, self._conclude(probe, frame_set.device, user, None))
+        return self._charge(user, self.conclude(self.observe(frame_set), frame_set.device, user))
+
+    def observe(self, frame_set: FrameSet) -> Probe:
+        """Run the stages on a frame set and return what they found, for measurements and for several comparisons of one frame set."""
+        return self._pipeline.process(frame_set)
+
+    def conclude(self, probe: Probe, device: DeviceIdentity, user: str | None = None) -> Decision:
+        """Decide on an observed probe as `verify` does, but neither heed nor count rejects: the lock is the caller's business."""
+        return self._conclude(probe, device, user, None)
 
     def identify(self, frame_set: FrameSet) -> Decision:
         """Decide who of the enrolled users is in a frame set; the target false-match rate is divided by their number."""

@@ -189,12 +189,13 @@ class Pipeline:
                 work.relief = depth_relief.measure(self._grid)
         limits = self._limits
         in_nir = self._carried(fs, rgb, fs.nir) if fs.nir is not None else None
+        seen = rgb is not None and work.qualities[Stream.RGB].usable
         where = nir or (Face(Stream.NIR, rgb.box, in_nir, rgb.score) if rgb is not None and in_nir is not None else None)
         cues = (
             live.relief_cue(work.relief, limits),
             live.head_size_cue(face, source.intrinsics if source is not None else None, work.relief, limits),
             live.strobe_cue(fs.nir, fs.nir_ambient, where, limits),
-            live.nir_face_cue(in_nir, nir, expected=rgb is not None and in_nir is not None, usable=_exposed(where, fs.nir), limits=limits),
+            live.nir_face_cue(in_nir, nir, expected=seen and in_nir is not None, usable=_exposed(where, fs.nir), limits=limits),
         )
         return live.conclude(cues, work.relief, limits)
 

@@ -81,7 +81,7 @@ def nir_face_cue(rgb_in_nir: np.ndarray | None, nir_face: Face | None, *, expect
     """Judge whether the NIR camera sees the same face in the same place.
 
     `rgb_in_nir` holds the RGB landmarks as NIR pixels, or None when there is no RGB face; the value is the mean distance of the two
-    sets in eye distances. `expected` says that a face should be there, `usable` that the NIR picture is neither dim nor clipped.
+    sets in eye distances. `expected` says that RGB shows a usable face there, `usable` that the NIR picture is neither dim nor clipped.
     """
     if nir_face is None:
         lost = expected and usable
