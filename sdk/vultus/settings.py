@@ -47,3 +47,9 @@ def default_store() -> Path:
     import platformdirs
 
     return platformdirs.user_data_path("vultus", appauthor=False) / "templates.db"
+
+
+def colours(environ: Mapping[str, str] | None = None) -> bool:
+    """Say whether a terminal may be written to in colour (no-color.org, and terminals that cannot)."""
+    env = os.environ if environ is None else environ
+    return not env.get("NO_COLOR") and env.get("TERM") != "dumb"

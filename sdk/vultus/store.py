@@ -70,6 +70,7 @@ class TemplateStore:
 
     def __init__(self, file: database.Database, sealer: Sealer, store_id: bytes, key: str) -> None:
         self._file = file
+        self.path = file.path
         self._sealer = sealer
         self._id = store_id
         self.key = key
@@ -113,12 +114,7 @@ class TemplateStore:
         self.close()
 
     def __repr__(self) -> str:
-        return f"TemplateStore({str(self._file.path)!r})"
-
-    @property
-    def path(self) -> Path:
-        """Where the store lies."""
-        return self._file.path
+        return f"TemplateStore({str(self.path)!r})"
 
     def close(self) -> None:
         """Close the file; a second call does nothing."""
@@ -151,11 +147,17 @@ class TemplateStore:
             if found is None:
                 raise NotEnrolled(f"{user} is not enrolled: enrol first")
             template = self._open_record(ledger.row(found, self.path), user)
-        if template.user != user:
-            raise StoreAltered(f"the template of {user} is another's: remove {user} and enrol again")
         if template.graph != graph:
             raise StoreOutdated(f"the template of {user} was made by another graph ({template.graph[:12]}): enrol {user} again")
         return template
+
+    def has(self, user: str) -> bool:
+        """Say whether a user is enrolled, whatever the state of the template."""
+        try:
+            self.failures(check_user(user))
+        except NotEnrolled:
+            return False
+        return True
 
     def all(self, graph: str) -> Enrolled:
         """Return everyone for comparison by `graph`, and the names of those whose templates another graph made; raises StoreAltered."""

@@ -15,7 +15,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from vultus.types import DeviceIdentity, Embedding, Modality, Source
+from vultus.frames import DeviceIdentity, Source
+from vultus.types import Embedding, Modality
 
 FORMAT: Final = 1
 MAX_NAME: Final = 128

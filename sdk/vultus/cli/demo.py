@@ -1,0 +1,32 @@
+"""`vultus demo`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vultus.cli import options
+from vultus.cli.session import session_of
+
+HELP = """Show the whole path on two public-domain portraits and simulated sensors: enrol, sign in, refuse the attacks.
+
+\b
+Examples:
+  vultus demo
+  vultus demo --sheet demo.png                   # also draw what the sensors saw
+
+\b
+Exit code: 0 every case ended as it should, 1 one did not, 2 error.
+"""
+
+
+def demo(
+    ctx: typer.Context,
+    sheet: Annotated[Path | None, typer.Option("--sheet", metavar="PNG", help="Write a contact sheet: RGB, NIR, depth, outcome.")] = None,
+    json: options.Json = False,
+) -> int:
+    """Run the demonstration."""
+    session = session_of(ctx, json=json)
+    return session.wiring.demo(sheet, json=json)

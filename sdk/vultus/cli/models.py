@@ -1,0 +1,72 @@
+"""`vultus models list|verify|build`."""
+
+from __future__ import annotations
+
+import typer
+
+from vultus.cli import options
+from vultus.cli.console import ExitCode, literal, paint
+from vultus.cli.session import session_of
+
+HELP = """Show, check and rebuild the graphs (detector, recogniser).
+
+\b
+Examples:
+  vultus models list
+  vultus models verify                           # every hash against the manifest
+  vultus models build                            # make them again, in a source checkout
+"""
+LIST_HELP = """List the graphs: role, file, hash, licence.
+
+\b
+Example:
+  vultus models list --json
+"""
+VERIFY_HELP = """Check every graph file against the hash in the manifest.
+
+\b
+Example:
+  vultus models verify && echo unaltered
+
+\b
+Exit code: 0 all as stated, 2 one is missing or altered.
+"""
+BUILD_HELP = """Make the graphs again from the pinned weights; needs a source checkout, the extra `recipes` and the network once.
+
+\b
+Example:
+  vultus models build
+
+\b
+Exit code: 0 built, 2 error.
+"""
+
+
+def list_graphs(ctx: typer.Context, json: options.Json = False) -> int:
+    """List the graphs."""
+    session = session_of(ctx, json=json)
+    manifest = session.wiring.manifest()
+    rows = [{"role": e.role, "file": str(e.path), "sha256": e.sha256, "licence": e.licence} for e in manifest.entries]
+    width = max((len(row["role"]) for row in rows), default=0)
+    lines = [f"{paint('bold', row['role'].ljust(width))}  {row['sha256'][:12]}  {row['licence']}  {literal(row['file'])}" for row in rows]
+    session.console.result({"models": rows}, "\n".join(lines))
+    return ExitCode.YES
+
+
+def verify_graphs(ctx: typer.Context, json: options.Json = False) -> int:
+    """Check the graphs."""
+    session = session_of(ctx, json=json)
+    states = session.wiring.manifest().verify()
+    rows = [{"role": s.role, "ok": s.ok, "problem": s.problem} for s in states]
+    lines = [f"{paint('green', 'ok')}    {s.role}" if s.ok else f"{paint('red', 'FAIL')}  {s.role}  {literal(s.problem)}" for s in states]
+    session.console.result({"models": rows, "ok": all(s.ok for s in states)}, "\n".join(lines))
+    return ExitCode.YES if all(s.ok for s in states) else ExitCode.ERROR
+
+
+def build(ctx: typer.Context, json: options.Json = False) -> int:
+    """Make the graphs again."""
+    session = session_of(ctx, json=json)
+    if session.wiring.build_graphs() != 0:
+        return session.console.error("model.build", "the recipe failed; its own lines above say why, and the graphs are as they were")
+    session.console.result({"built": True}, f"{paint('green', 'built')}  check with vultus models verify")
+    return ExitCode.YES

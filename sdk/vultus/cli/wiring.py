@@ -1,0 +1,84 @@
+"""Reach the layers below, each imported only when a command needs it; tests pass another Wiring."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vultus import settings
+
+if TYPE_CHECKING:
+    from vultus.authenticator import Authenticator
+    from vultus.devices.base import Device
+    from vultus.doctor import Check
+    from vultus.manifest import Manifest
+    from vultus.policy import Policy
+    from vultus.store import TemplateStore
+
+
+class Wiring:
+    """What the commands call."""
+
+    def settings(self) -> settings.Settings:
+        """Read the environment."""
+        return settings.load()
+
+    def open_store(self, path: Path, *, create: bool) -> TemplateStore:
+        """Open the template store; a new one puts its key where the settings say."""
+        from vultus.store import TemplateStore
+
+        return TemplateStore.open(path, self.settings().key, create=create)
+
+    def open_rehearsal(self, path: Path) -> TemplateStore:
+        """Open the template store for looking only."""
+        from vultus.cli.rehearsal import Rehearsal
+
+        return Rehearsal.open(path, create=False)
+
+    def open_device(self, url: str) -> Device:
+        """Open a device."""
+        from vultus.devices import open_device
+
+        return open_device(url)
+
+    def authenticator(self, store: TemplateStore, policy: Policy) -> Authenticator:
+        """Make the authenticator."""
+        from vultus.authenticator import Authenticator
+
+        return Authenticator(store=store, policy=policy)
+
+    def manifest(self) -> Manifest:
+        """Read the list of graphs."""
+        from vultus.manifest import load_manifest
+
+        return load_manifest()
+
+    def build_graphs(self) -> int:
+        """Make the graphs again and return the recipe's exit status."""
+        from vultus.graphs import build_graphs
+
+        return build_graphs()
+
+    def schemes(self) -> tuple[str, ...]:
+        """Return the kinds of device that are known."""
+        from vultus.devices.registry import schemes
+
+        return schemes()
+
+    def record(self, device: Device, path: Path, *, seconds: float | None, frames: int | None) -> int:
+        """Record until the first limit and return the number of frame sets."""
+        from vultus.devices import record
+
+        return record(device, path, seconds=seconds, frames=frames)
+
+    def checks(self, store: Path, device: str | None) -> tuple[Check, ...]:
+        """Run the doctor's checks."""
+        from vultus import doctor
+
+        return doctor.run(self.settings(), store, device)
+
+    def demo(self, sheet: Path | None, *, json: bool) -> int:
+        """Run the demonstration and return its exit code."""
+        from vultus import demo
+
+        return demo.run(sheet, json=json)

@@ -1,0 +1,68 @@
+"""Say hints, reasons and states in plain words; the only place where they become sentences."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from vultus.types import Hint, Reason
+
+_HINTS: Final = {
+    "no_face": "Look at the camera",
+    "multiple_faces": "One person only, please",
+    "too_dark": "More light on your face",
+    "too_bright": "Less light on your face",
+    "nir_too_dim": "Come closer, out of strong sunlight",
+    "nir_saturated": "Move back a little",
+    "too_close": "Move back",
+    "too_far": "Come closer",
+    "move_left": "Move to your left",
+    "move_right": "Move to your right",
+    "move_up": "Move up",
+    "move_down": "Move down",
+    "not_frontal": "Face the camera",
+    "hold_still": "Hold still",
+    "blurred": "Hold still; wipe the lens if it stays blurred",
+    "depth_missing": "Come into the range of the depth sensor",
+    "sensor_missing": "A sensor gives no picture: run vultus doctor",
+}
+_REASONS: Final = {
+    "accepted": "recognised",
+    "source_not_allowed": "frames from this kind of source are not allowed",
+    "stream_missing": "a stream that the policy needs is missing",
+    "stale": "the frames of one set were not taken at one time",
+    "no_face": "no face was seen",
+    "multiple_faces": "more than one face was seen",
+    "poor_quality": "the face was not seen well enough",
+    "spoof": "this does not look like a living face",
+    "liveness_undecided": "not enough evidence of a living face",
+    "liveness_missing": "a sensor that proves a living face is missing",
+    "no_match": "not recognised",
+    "match_missing": "nothing could be compared",
+    "not_calibrated": "there is no calibration for this comparison",
+    "not_enrolled": "not enrolled",
+    "locked": "locked after too many failed attempts",
+    "timeout": "the time is over",
+    "cancelled": "cancelled",
+}
+_REMEDIES: Final = {
+    "source_not_allowed": "allow it by name: --allow-recordings or --allow-simulated",
+    "liveness_missing": "use a device with NIR and depth, or choose a weaker --tier by name",
+    "not_calibrated": "choose a --target-fmr that the calibration supports, or --allow-extrapolation by name",
+    "not_enrolled": "enrol first: vultus enroll NAME",
+}
+
+
+def hint_words(hint: Hint) -> str:
+    """Return what to tell the person."""
+    return _HINTS[hint.value]
+
+
+def reason_words(reason: Reason) -> str:
+    """Return why, for the person and the operator."""
+    return _REASONS[reason.value]
+
+
+def remedy_words(reason: Reason) -> str | None:
+    """Return what the operator can change, or None when only the person can do something."""
+    return _REMEDIES.get(reason.value)
