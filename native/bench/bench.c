@@ -1,0 +1,121 @@
+/* Prints the time of a call for every kernel of the list that this machine can run, and how much faster than the reference. */
+#define _POSIX_C_SOURCE 199309L
+#include "check.h"
+
+#include "cpu.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { WIDTH = 640, HEIGHT = 480, CROP = 112, ROWS = 1000, DIM = 128, REPEATS = 7 };
+
+static void *memory(size_t size)
+{
+    void *block = guarded(size, GUARD_AFTER);
+    fill(block, size);
+    return block;
+}
+
+static double now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+/* A face of 190 pixels, turned by seven degrees, into the recogniser's crop. */
+#define CROP_WARP .width = WIDTH, .height = HEIGHT, .matrix = {1.69, -0.2, 200, 0.2, 1.69, 100}, .out_width = CROP, .out_height = CROP
+#define STROBE .lit_stride = WIDTH, .ambient_stride = WIDTH, .width = WIDTH, .height = HEIGHT
+
+static struct vultus_warp_rgb_u8_args warp_rgb_u8_args = {CROP_WARP, .stride = 3 * WIDTH, .scale = 0.0078125f, .offset = -1};
+static struct vultus_warp_grey_u8_args warp_grey_u8_args = {CROP_WARP, .stride = WIDTH, .gain = 1, .scale = 1, .planes = 3};
+static struct vultus_warp_grey_u16_args warp_grey_u16_args = {CROP_WARP, .stride = WIDTH, .gain = 0.004f, .scale = 1, .planes = 3};
+static struct vultus_warp_depth_u16_args warp_depth_u16_args = {CROP_WARP, .stride = WIDTH};
+static struct vultus_difference_u8_args difference_u8_args = {STROBE, .out_stride = WIDTH};
+static struct vultus_difference_u16_args difference_u16_args = {STROBE, .out_stride = WIDTH};
+static struct vultus_luma_u8_args luma_u8_args = {.stride = 3 * WIDTH, .out_stride = WIDTH, .width = WIDTH, .height = HEIGHT};
+static struct vultus_image_sums image_sums;
+#define SUMS .stride = WIDTH, .width = WIDTH, .height = HEIGHT, .low = 1, .out = &image_sums
+static struct vultus_image_sums_u8_args image_sums_u8_args = {SUMS, .high = 252};
+static struct vultus_image_sums_u16_args image_sums_u16_args = {SUMS, .high = 65000};
+static struct vultus_strobe_sums strobe_sums;
+static struct vultus_strobe_sums_u8_args strobe_sums_u8_args = {STROBE, .high = 252, .out = &strobe_sums};
+static struct vultus_strobe_sums_u16_args strobe_sums_u16_args = {STROBE, .high = 65000, .out = &strobe_sums};
+static struct vultus_plane_sums plane_sums;
+static struct vultus_plane_residual plane_residual;
+#define AREA {.stride = WIDTH, .width = 200, .height = 200, .x0 = 200, .y0 = 100, .lo = 1, .hi = 65535, .camera = {500, 500, 320, 240}}
+static struct vultus_plane_sums_u16_args plane_sums_u16_args = {.area = AREA, .out = &plane_sums};
+static struct vultus_plane_residual_u16_args plane_residual_u16_args = {.area = AREA, .a = 0.1, .b = 0.1, .c = 600, .out = &plane_residual};
+static struct vultus_dot_f32_args dot_f32_args = {.stride = DIM, .count = ROWS, .dim = DIM};
+static struct vultus_dot_i8_args dot_i8_args = {.stride = DIM, .count = ROWS, .dim = DIM};
+
+static void give_memory(void)
+{
+    void *pictures[2] = {memory(WIDTH * HEIGHT * 3), memory(WIDTH * HEIGHT * 3)};
+    void *out = guarded(WIDTH * HEIGHT * 4, GUARD_AFTER), *vectors = memory(ROWS * DIM * sizeof(float));
+    float *curve = guarded(256 * sizeof(float), GUARD_AFTER), *floats = vectors;
+    for (int i = 0; i < 256; i++)
+        curve[i] = (float)i;
+    for (int i = 0; i < ROWS * DIM; i++)
+        floats[i] = (float)draw(2001) / 1000.0f - 1.0f;
+    warp_rgb_u8_args.src = warp_grey_u8_args.src = luma_u8_args.rgb = image_sums_u8_args.src = pictures[0];
+    warp_grey_u16_args.src = warp_depth_u16_args.src = image_sums_u16_args.src = pictures[0];
+    plane_sums_u16_args.area.src = plane_residual_u16_args.area.src = pictures[0];
+    difference_u8_args.lit = strobe_sums_u8_args.lit = pictures[0];
+    difference_u16_args.lit = strobe_sums_u16_args.lit = pictures[0];
+    difference_u8_args.ambient = strobe_sums_u8_args.ambient = pictures[1];
+    difference_u16_args.ambient = strobe_sums_u16_args.ambient = pictures[1];
+    warp_grey_u8_args.lut = warp_grey_u16_args.lut = curve;
+    warp_rgb_u8_args.out = warp_grey_u8_args.out = warp_grey_u16_args.out = dot_f32_args.out = out;
+    warp_depth_u16_args.out = difference_u16_args.out = out;
+    difference_u8_args.out = luma_u8_args.out = out;
+    dot_i8_args.out = out;
+    dot_f32_args.query = dot_f32_args.rows = vectors;
+    dot_i8_args.query = dot_i8_args.rows = vectors;
+}
+
+/* The best of several runs of about 20 ms each: anything else on the machine only ever makes a run slower. */
+#define VULTUS_KERNEL(op, isa) \
+    static double time_##op##_##isa(void) \
+    { \
+        double best = 1e18; \
+        long calls = 1; \
+        for (int repeat = 0; repeat < REPEATS; repeat++) { \
+            const double start = now_ns(); \
+            for (long i = 0; i < calls; i++) \
+                vultus_##op##_##isa(&op##_args); \
+            const double each = (now_ns() - start) / (double)calls; \
+            best = each < best ? each : best; \
+            calls = 1 + (long)(2e7 / (best + 1)); \
+        } \
+        return best; \
+    }
+#include "kernels.def"
+
+static const struct {
+    const char *op, *isa;
+    enum vultus_isa level;
+    double (*measure)(void);
+} kernels[] = {
+#define VULTUS_KERNEL(op, isa) {#op, #isa, VULTUS_ISA_##isa, time_##op##_##isa},
+#include "kernels.def"
+};
+
+int main(void)
+{
+    give_memory();
+    double reference[ELEMENTS(kernels)];
+    printf("%-20s %-6s %12s %8s\n", "op", "isa", "ns a call", "faster");
+    for (int i = 0; i < ELEMENTS(kernels); i++) {
+        if (kernels[i].level > vultus_cpu_isa())
+            continue;
+        const double ns = reference[i] = kernels[i].measure();
+        int ref = 0;
+        while (strcmp(kernels[ref].op, kernels[i].op) != 0)
+            ref++;
+        printf("%-20s %-6s %12.0f %7.1fx\n", kernels[i].op, kernels[i].isa, ns, reference[ref] / ns);
+    }
+    release();
+    return 0;
+}

@@ -1,0 +1,101 @@
+#include "check.h"
+
+#include "dispatch.h"
+
+#include <math.h>
+#include <string.h>
+
+static const double identity[6] = {1, 0, 0, 0, 1, 0};
+
+/* Arguments that must be refused before any of these pointers is followed. */
+static void check_warps(void)
+{
+    uint8_t *src = forbidden();
+    float *out = forbidden();
+    const double nan_matrix[6] = {1, 0, NAN, 0, 1, 0};
+    EXPECT(vultus_warp_rgb_u8(NULL, 4, 4, 12, identity, 0, 1, 0, out, 4, 4) == VULTUS_NULL_POINTER, 4, 4);
+    EXPECT(vultus_warp_rgb_u8(src, 4, 4, 12, identity, 0, 1, 0, NULL, 4, 4) == VULTUS_NULL_POINTER, 4, 4);
+    EXPECT(vultus_warp_rgb_u8(src, 4, 4, 12, NULL, 0, 1, 0, out, 4, 4) == VULTUS_NULL_POINTER, 4, 4);
+    EXPECT(vultus_warp_rgb_u8(src, -1, 4, 12, identity, 0, 1, 0, out, 4, 4) == VULTUS_BAD_SIZE, -1, 4);
+    EXPECT(vultus_warp_rgb_u8(src, VULTUS_MAX_SIDE + 1, 4, 1 << 20, identity, 0, 1, 0, out, 4, 4) == VULTUS_BAD_SIZE, 8193, 4);
+    EXPECT(vultus_warp_rgb_u8(src, 4, 4, 12, identity, 0, 1, 0, out, 4, -4) == VULTUS_BAD_SIZE, 4, -4);
+    EXPECT(vultus_warp_rgb_u8(src, 4, 4, 11, identity, 0, 1, 0, out, 4, 4) == VULTUS_BAD_STRIDE, 4, 4);
+    EXPECT(vultus_warp_rgb_u8(src, 4, 4, -12, identity, 0, 1, 0, out, 4, 4) == VULTUS_BAD_STRIDE, 4, 4);
+    EXPECT(vultus_warp_rgb_u8(src, 4, 4, INT32_MAX, identity, 0, 1, 0, out, 4, 4) == VULTUS_BAD_STRIDE, 4, 4);
+    EXPECT(vultus_warp_rgb_u8(src, 4, 4, 12, nan_matrix, 0, 1, 0, out, 4, 4) == VULTUS_BAD_NUMBER, 4, 4);
+    EXPECT(vultus_warp_rgb_u8(src, 4, 4, 12, identity, 0, INFINITY, 0, out, 4, 4) == VULTUS_BAD_NUMBER, 4, 4);
+    EXPECT(vultus_warp_grey_u16((uint16_t *)(void *)src, 4, 4, 9, identity, 1, NULL, 1, 0, out, 1, 4, 4) == VULTUS_BAD_STRIDE, 4, 4);
+    EXPECT(vultus_warp_grey_u8(src, 4, 4, 4, identity, 1, NULL, 1, 0, out, 2, 4, 4) == VULTUS_BAD_SIZE, 4, 4);
+    EXPECT(vultus_warp_grey_u8(src, 4, 4, 4, identity, -1, NULL, 1, 0, out, 1, 4, 4) == VULTUS_BAD_NUMBER, 4, 4);
+    EXPECT(vultus_warp_grey_u8(src, 4, 4, 4, identity, NAN, NULL, 1, 0, out, 1, 4, 4) == VULTUS_BAD_NUMBER, 4, 4);
+    release();
+}
+
+static void check_rectangles(void)
+{
+    uint8_t *src = forbidden();
+    struct vultus_image_sums sums;
+    static const int bad[][4] = {{-1, 0, 2, 2}, {0, -1, 2, 2}, {0, 0, 5, 1},          {0, 0, 1, 5},
+                                 {3, 0, 2, 1},  {0, 0, -1, 1}, {INT32_MAX, 0, 2, 1}, {1, 0, INT32_MAX, 1}};
+    for (int i = 0; i < ELEMENTS(bad); i++)
+        EXPECT(vultus_image_sums_u8(src, 4, 4, 4, bad[i], 0, 255, &sums) == VULTUS_BAD_RECT, i, 0);
+    static const int good[4] = {4, 4, 0, 0};
+    EXPECT(vultus_image_sums_u8(src, 4, 4, 4, good, 0, 255, &sums) == VULTUS_OK && sums.n == 0, 0, 0);
+    EXPECT(vultus_image_sums_u8(src, 4, 4, 4, good, -1, 255, &sums) == VULTUS_BAD_NUMBER, 0, 0);
+    EXPECT(vultus_image_sums_u8(src, 4, 4, 4, good, 0, 256, &sums) == VULTUS_BAD_NUMBER, 0, 0);
+    EXPECT(vultus_image_sums_u8(src, 4, 4, 4, NULL, 0, 255, &sums) == VULTUS_NULL_POINTER, 0, 0);
+    EXPECT(vultus_image_sums_u8(src, 4, 4, 4, good, 0, 255, NULL) == VULTUS_NULL_POINTER, 0, 0);
+    release();
+}
+
+static void check_planes(void)
+{
+    static const struct vultus_camera camera = {100, 100, 10, 10}, flat = {0, 100, 10, 10};
+    static const int rect[4] = {0, 0, 20, 20}, line[4] = {0, 10, 20, 1};
+    uint16_t *depth = guarded(800, GUARD_AFTER);
+    struct vultus_plane plane;
+    for (int i = 0; i < 400; i++)
+        depth[i] = 700;
+    EXPECT(vultus_plane_fit_u16(depth, 20, 20, 40, rect, &camera, 1, 65535, &plane) == VULTUS_OK, 20, 20);
+    EXPECT(fabs(plane.c - 700) < 1e-9 && fabs(plane.a) < 1e-12 && plane.rms_mm < 1e-9 && plane.n == 400, 20, 20);
+    EXPECT(vultus_plane_fit_u16(depth, 20, 20, 40, rect, &camera, 701, 65535, &plane) == VULTUS_DEGENERATE, 20, 20);
+    EXPECT(vultus_plane_fit_u16(depth, 20, 20, 40, line, &camera, 1, 65535, &plane) == VULTUS_DEGENERATE, 20, 1);
+    EXPECT(vultus_plane_fit_u16(depth, 20, 20, 40, rect, &camera, 0, 65535, &plane) == VULTUS_BAD_NUMBER, 20, 20);
+    EXPECT(vultus_plane_fit_u16(depth, 20, 20, 40, rect, &camera, 9, 8, &plane) == VULTUS_BAD_NUMBER, 20, 20);
+    EXPECT(vultus_plane_fit_u16(depth, 20, 20, 40, rect, &flat, 1, 65535, &plane) == VULTUS_BAD_NUMBER, 20, 20);
+    EXPECT(vultus_plane_fit_u16(depth, 20, 20, 40, rect, NULL, 1, 65535, &plane) == VULTUS_NULL_POINTER, 20, 20);
+    release();
+}
+
+static void check_vectors(void)
+{
+    float *f = forbidden();
+    EXPECT(vultus_dot_f32(f, f, 16, -1, 4, f) == VULTUS_BAD_SIZE, -1, 4);
+    EXPECT(vultus_dot_f32(f, f, 16, 1, VULTUS_MAX_DIM + 1, f) == VULTUS_BAD_SIZE, 1, 65537);
+    EXPECT(vultus_dot_f32(f, f, 15, 1, 4, f) == VULTUS_BAD_STRIDE, 1, 4);
+    EXPECT(vultus_dot_f32(f, f, 16, PTRDIFF_MAX, 4, f) == VULTUS_BAD_SIZE, 1, 4);
+    EXPECT(vultus_dot_f32(f, f, 16, 0, 4, f) == VULTUS_OK, 0, 4);
+    release();
+}
+
+static void check_dispatch(void)
+{
+    EXPECT(vultus_force_isa("ref") == VULTUS_OK && strcmp(vultus_op_isa(0), "ref") == 0, 0, 0);
+    EXPECT(vultus_force_isa("sse9") == VULTUS_UNKNOWN_ISA && strcmp(vultus_op_isa(0), "ref") == 0, 0, 0);
+    EXPECT(vultus_force_isa(NULL) == VULTUS_NULL_POINTER, 0, 0);
+    EXPECT(vultus_force_isa("best") == VULTUS_OK, 0, 0);
+    EXPECT(vultus_op_name(-1) == NULL && vultus_op_name(VULTUS_OP_COUNT) == NULL && vultus_op_isa(VULTUS_OP_COUNT) == NULL, 0, 0);
+    for (int op = 0; op < VULTUS_OP_COUNT; op++)
+        EXPECT(vultus_kernel_of((enum vultus_op)op, VULTUS_ISA_ref) != NULL, op, 0);
+    for (int status = VULTUS_OK; status <= VULTUS_DEGENERATE; status++)
+        EXPECT(strcmp(vultus_status_text(status), vultus_status_text(-1)) != 0, status, 0);
+}
+
+void check_api(void)
+{
+    check_warps();
+    check_rectangles();
+    check_planes();
+    check_vectors();
+    check_dispatch();
+}
