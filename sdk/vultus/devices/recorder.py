@@ -1,0 +1,194 @@
+"""Write frame sets to a recording: an MCAP file, one channel a stream, one chunk a frame, a checksum over each chunk and over the whole.
+
+A recorder that is killed leaves a file that can be read up to the last whole frame set. A recording holds faces: it is made readable
+for its owner alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from vultus.devices import wire
+from vultus.devices.base import READ_TIMEOUT_S, Device, Order
+from vultus.errors import RecordingError
+from vultus.types import DeviceIdentity, FrameSet, Stream
+
+FORMAT: Final = "1"
+"""Version of the layout: the metadata record `vultus.recording`, channels `/vultus/<stream>`, messages as in `wire`."""
+METADATA: Final = "vultus.recording"
+TOPIC: Final = "/vultus/"
+
+
+def checksum(metadata: dict[str, str]) -> str:
+    """Return the CRC-32 of the metadata's other entries, which MCAP itself does not guard before the file's end."""
+    rest = {name: value for name, value in metadata.items() if name != "crc32"}
+    return f"{zlib.crc32(json.dumps(rest, sort_keys=True).encode()):08x}"
+
+
+def _sdk_version() -> str:
+    try:
+        return version("vultus")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+class _Sink:
+    """An unbuffered file: nothing is pending that a full disk or a kill could lose later."""
+
+    def __init__(self, path: Path, *, overwrite: bool) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | (os.O_TRUNC if overwrite else os.O_EXCL)
+        self._handle: int | None = os.open(path, flags, 0o600)
+        self._at = 0
+
+    @property
+    def handle(self) -> int:
+        """Return the open file's descriptor; raises ValueError when closed."""
+        if self._handle is None:
+            raise ValueError("the file is closed")
+        return self._handle
+
+    def write(self, data: bytes) -> int:
+        """Write everything; raises OSError."""
+        view = memoryview(data)
+        done = 0
+        while done < len(view):
+            done += os.write(self.handle, view[done:])
+        self._at += done
+        return done
+
+    def tell(self) -> int:
+        """Return the number of bytes written."""
+        return self._at
+
+    def flush(self) -> None:
+        """Do nothing: every write goes to the system at once."""
+
+    def close(self) -> None:
+        """Close the file; closing twice is harmless."""
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
+
+
+class Recorder:
+    """Writes the frame sets of one device; use it in a `with` statement.
+
+    Raises RecordingError when the file exists (unless overwrite), cannot be made, or the disk is full: what was written by then is kept.
+    """
+
+    def __init__(self, path: Path | str, device: DeviceIdentity, *, overwrite: bool = False) -> None:
+        self._path = Path(path)
+        self._device = device
+        self._order = Order()
+        self._written = 0
+        self._failed = False
+        try:
+            self._sink = _Sink(self._path, overwrite=overwrite)
+        except FileExistsError as problem:
+            raise RecordingError(f"{self._path} exists; choose another name or remove it") from problem
+        except OSError as problem:
+            raise RecordingError(f"{self._path}: the recording cannot be made: {problem.strerror}") from problem
+        from mcap.writer import CompressionType, Writer
+
+        # chunk_size 0 closes a chunk after each message, so that a kill costs at most the frame set being written.
+        self._writer: Any = Writer(self._sink, chunk_size=0, compression=CompressionType.ZSTD, enable_data_crcs=True)
+        self._whole = 0
+        self._guarded(self._begin)
+
+    @property
+    def written(self) -> int:
+        """Return how many frame sets the file holds."""
+        return self._written
+
+    def _begin(self) -> None:
+        d = self._device
+        about = {"format": FORMAT, "kind": d.kind, "model": d.model, "serial": d.serial, "source": d.source.value, "sdk": _sdk_version()}
+        self._writer.start(profile="", library=f"vultus {about['sdk']}")
+        self._writer.add_metadata(METADATA, about | {"crc32": checksum(about)})
+        schema = self._writer.register_schema(wire.SCHEMA_NAME, "protobuf", wire.schema())
+        self._channels = {s: self._writer.register_channel(TOPIC + s.value, "protobuf", schema) for s in Stream}
+
+    def write(self, frame_set: FrameSet) -> None:
+        """Append a frame set; raises RecordingError when it is out of order or cannot be stored, ValueError for another device's."""
+        if self._failed:
+            raise RecordingError(f"{self._path}: writing failed before; {self._kept()}")
+        if frame_set.device != self._device:
+            raise ValueError("a recording holds the frame sets of one device; this one is of another")
+        problem = self._order.problem(frame_set)
+        if problem is not None:
+            raise RecordingError(f"{self._path}: not recorded, {problem}")
+        frames = list(frame_set.frames())
+        messages = [(f, wire.encode(f, frame_set.sequence, part, len(frames))) for part, f in enumerate(frames)]
+
+        def add() -> None:
+            for frame, data in messages:
+                channel = self._channels[frame.stream]
+                self._writer.add_message(channel, frame.time_ns, data, frame.time_ns, frame_set.sequence & 0xFFFFFFFF)
+
+        self._guarded(add)
+        self._written += 1
+
+    def _guarded(self, step: Any) -> None:
+        """Run a step that writes; when the system refuses, cut the file back to the last whole frame set and say so."""
+        try:
+            step()
+            self._whole = self._sink.tell()
+        except OSError as problem:
+            self._failed = True
+            os.ftruncate(self._sink.handle, self._whole)
+            self._sink.close()
+            raise RecordingError(f"{self._path}: {problem.strerror}; {self._kept()}") from problem
+
+    def _kept(self) -> str:
+        return f"the {self._written} frame sets written before are kept (replay with ?partial=yes)"
+
+    def close(self) -> None:
+        """Write the index and close the file; closing twice is harmless. Raises RecordingError when the disk is full."""
+        if self._failed:
+            return
+        self._failed = True
+
+        def finish() -> None:
+            self._writer.finish()
+            os.fsync(self._sink.handle)
+
+        self._guarded(finish)
+        self._sink.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+def record(device: Device, path: Path | str, *, count: int | None = None, seconds: float | None = None,
+           timeout_s: float | None = READ_TIMEOUT_S, overwrite: bool = False, on_frame_set: Callable[[FrameSet], None] | None = None) -> int:  # fmt: skip
+    """Record an open device until it ends, `count` frame sets are written or `seconds` of its own clock have passed; return how many.
+
+    Whatever stops it, what was written by then is a whole recording.
+    """
+    if count is not None and count < 1:
+        raise ValueError("count must be 1 or more, or None")
+    if seconds is not None and not seconds > 0:
+        raise ValueError("seconds must be more than 0, or None")
+    with Recorder(path, device.identity, overwrite=overwrite) as recorder:
+        start: int | None = None
+        while count is None or recorder.written < count:
+            frame_set = device.read(timeout_s)
+            if frame_set is None:
+                break
+            start = frame_set.time_ns if start is None else start
+            if seconds is not None and frame_set.time_ns - start >= seconds * 1e9:
+                break
+            recorder.write(frame_set)
+            if on_frame_set is not None:
+                on_frame_set(frame_set)
+        return recorder.written

@@ -1,0 +1,96 @@
+"""A device that plays a recording: `replay:PATH?speed=full|recorded&partial=yes|no`."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from vultus.devices.base import Capabilities, Device, StreamFormat
+from vultus.devices.recording import Recording
+from vultus.devices.registry import Options
+from vultus.errors import RecordingError
+from vultus.types import DeviceIdentity, FrameSet, Source
+
+
+class ReplayDevice(Device):
+    """Plays the frame sets of a recording bit for bit, with their own time stamps.
+
+    as_recorded: wait between frame sets as long as they were apart; else as fast as they are read. `partial` plays the whole
+    frame sets of a recording that is cut short. A damaged recording raises RecordingError where the damage is, and at every later read.
+    """
+
+    def __init__(self, path: Path, *, as_recorded: bool = False, partial: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(DeviceIdentity("replay", path.name, "", Source.RECORDING))
+        self._path = path
+        self._as_recorded = as_recorded
+        self._partial = partial
+        self._clock = clock
+        self._recording: Recording | None = None
+        self._pending: FrameSet | None = None
+        self._failure: RecordingError | None = None
+        self._start: tuple[float, int] | None = None
+
+    @property
+    def recorded(self) -> DeviceIdentity | None:
+        """Say which device was recorded; None while closed."""
+        return self._recording.recorded if self._recording else None
+
+    def _open(self) -> Capabilities:
+        recording = Recording(self._path, partial=self._partial)
+        try:
+            first = next(iter(recording), None)
+            if first is None:
+                raise RecordingError(f"{self._path}: the recording holds no frame set")
+        except BaseException:
+            recording.close()
+            raise
+        self._recording, self._pending, self._failure, self._start = recording, first, None, None
+        self._identity = recording.identity
+        formats = tuple(StreamFormat(f.stream, f.width, f.height, str(f.data.dtype)) for f in first.frames())
+        return Capabilities(formats, rate_hz=None, finite=True, hardware_time=True)
+
+    def _next(self, deadline: float) -> FrameSet | None:
+        if self._failure is not None:
+            raise RecordingError(str(self._failure))
+        frame_set = self._pending or self._advance()
+        self._pending = frame_set
+        if frame_set is None or (self._as_recorded and not self._wait_for(frame_set, deadline)):
+            return None
+        self._pending = None
+        return frame_set
+
+    def _advance(self) -> FrameSet | None:
+        if self._recording is None:
+            return None
+        try:
+            return next(iter(self._recording), None)
+        except RecordingError as problem:
+            self._failure = problem
+            raise
+
+    def _wait_for(self, frame_set: FrameSet, deadline: float) -> bool:
+        """Wait until the frame set is due; False when cancelled; raises TimeoutError when it is not due in time."""
+        now = self._clock()
+        if self._start is None:
+            self._start = (now, frame_set.time_ns)
+        due = self._start[0] + (frame_set.time_ns - self._start[1]) / 1e9
+        if self._cancelled.wait(max(0.0, min(due - now, deadline - now, threading.TIMEOUT_MAX))):
+            return False
+        if due > deadline:
+            raise TimeoutError("the next frame set of the recording is not due yet")
+        return True
+
+    def _close(self) -> None:
+        if self._recording is not None:
+            self._recording.close()
+        self._recording = self._pending = None
+
+
+def from_url(path: str, options: Options) -> Device:
+    """Make the device of a `replay:` URL."""
+    as_recorded = options.text("speed", "full", ("full", "recorded")) == "recorded"
+    partial = options.flag("partial")
+    options.done()
+    return ReplayDevice(Path(path), as_recorded=as_recorded, partial=partial)

@@ -1,0 +1,180 @@
+"""One frame as a message of a recording: Foxglove's `foxglove.RawImage` in protocol-buffer encoding, with fields of our own.
+
+Foxglove and any other reader of that schema show the pictures; fields from 101 on carry what it has no place for. Pixels are little-endian,
+row after row, without padding. `timestamp` is the frame's `time_ns`.
+"""
+
+from __future__ import annotations
+
+import struct
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from vultus.types import Extrinsics, Frame, Intrinsics, Stream
+
+SCHEMA_NAME: Final = "foxglove.RawImage"
+_TYPES: Final = {"message": 11, "string": 9, "fixed32": 7, "bytes": 12, "int64": 3, "int32": 5, "uint64": 4, "uint32": 13, "double": 1}
+_FIELDS: Final = (
+    ("timestamp", 1, "message"),
+    ("frame_id", 7, "string"),
+    ("width", 2, "fixed32"),
+    ("height", 3, "fixed32"),
+    ("encoding", 4, "string"),
+    ("step", 5, "fixed32"),
+    ("data", 6, "bytes"),
+    # The frame set's number, and which of how many frames of the set this is.
+    ("vultus_sequence", 101, "uint64"),
+    ("vultus_part", 102, "uint32"),
+    ("vultus_parts", 103, "uint32"),
+    # fx, fy, cx, cy; absent = unknown.
+    ("vultus_intrinsics", 105, "double"),
+    # Nine of the rotation, row-major, then three of the translation in mm; absent = registered to RGB.
+    ("vultus_extrinsics", 106, "double"),
+)
+_ENCODINGS: Final = {
+    (Stream.RGB, "uint8"): "rgb8",
+    (Stream.NIR, "uint8"): "mono8",
+    (Stream.NIR, "uint16"): "mono16",
+    (Stream.NIR_AMBIENT, "uint8"): "mono8",
+    (Stream.NIR_AMBIENT, "uint16"): "mono16",
+    (Stream.DEPTH, "uint16"): "16UC1",
+}
+_NS: Final = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """A frame and where it belongs: part `part` of `parts` of the frame set `sequence`."""
+
+    frame: Frame
+    sequence: int
+    part: int
+    parts: int
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def _number(field: int, value: int) -> bytes:
+    return _varint(field << 3) + _varint(value)
+
+
+def _block(field: int, value: bytes) -> bytes:
+    return _varint(field << 3 | 2) + _varint(len(value)) + value
+
+
+def _fixed32(field: int, value: int) -> bytes:
+    return _varint(field << 3 | 5) + struct.pack("<I", value)
+
+
+def schema() -> bytes:
+    """Return the schema as a serialised FileDescriptorSet, which MCAP asks for."""
+
+    def message(name: str, fields: tuple[tuple[str, int, str], ...]) -> bytes:
+        body = _block(1, name.encode())
+        for field_name, number, kind in fields:
+            field = _block(1, field_name.encode()) + _number(3, number) + _number(4, 3 if kind == "double" else 1) + _number(5, _TYPES[kind])
+            body += _block(2, field + (_block(6, b".google.protobuf.Timestamp") if kind == "message" else b""))
+        return _block(4, body)
+
+    stamp = _block(1, b"google/protobuf/timestamp.proto") + _block(2, b"google.protobuf")
+    stamp += message("Timestamp", (("seconds", 1, "int64"), ("nanos", 2, "int32"))) + _block(12, b"proto3")
+    image = _block(1, b"foxglove/RawImage.proto") + _block(2, b"foxglove") + _block(3, b"google/protobuf/timestamp.proto")
+    image += message("RawImage", _FIELDS) + _block(12, b"proto3")
+    return _block(1, stamp) + _block(1, image)
+
+
+def encode(frame: Frame, sequence: int, part: int, parts: int) -> bytes:
+    """Serialise a frame; raises ValueError for a sequence that does not fit in 64 bits."""
+    if sequence >= 2**64:
+        raise ValueError("the sequence does not fit in 64 bits")
+    data = np.ascontiguousarray(frame.data)
+    if sys.byteorder == "big":
+        data = data.byteswap()
+    seconds, nanos = divmod(frame.time_ns, _NS)
+    out = _block(1, _number(1, seconds) + _number(2, nanos)) + _fixed32(2, frame.width) + _fixed32(3, frame.height)
+    out += _block(4, _ENCODINGS[frame.stream, str(frame.data.dtype)].encode()) + _fixed32(5, data.nbytes // frame.height)
+    out += _block(7, frame.stream.value.encode())
+    out += _number(101, sequence) + _number(102, part) + _number(103, parts)
+    if frame.intrinsics is not None:
+        i = frame.intrinsics
+        out += _block(105, struct.pack("<4d", i.fx, i.fy, i.cx, i.cy))
+    if frame.extrinsics is not None:
+        out += _block(106, struct.pack("<12d", *frame.extrinsics.rotation, *frame.extrinsics.translation_mm))
+    return out + _block(6, data.tobytes())
+
+
+def _read_varint(data: memoryview, at: int) -> tuple[int, int]:
+    value = 0
+    for shift in range(0, 70, 7):
+        if at >= len(data):
+            break
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+    raise ValueError("a number in the message is cut short or too long")
+
+
+def _read_fields(data: memoryview) -> Iterator[tuple[int, Any]]:
+    """Yield (field number, value): int for numbers, memoryview for blocks."""
+    at = 0
+    while at < len(data):
+        tag, at = _read_varint(data, at)
+        kind = tag & 7
+        if kind == 0:
+            value, at = _read_varint(data, at)
+            yield tag >> 3, value
+            continue
+        if kind == 2:
+            size, at = _read_varint(data, at)
+        elif kind in (1, 5):
+            size = 8 if kind == 1 else 4
+        else:
+            raise ValueError("the message has a field of an unknown kind")
+        if size > len(data) - at:
+            raise ValueError("a field reaches beyond the end of its message")
+        block = data[at : at + size]
+        at += size
+        yield tag >> 3, block if kind == 2 else int.from_bytes(block, "little")
+
+
+def decode(data: bytes | memoryview, stream: Stream) -> Part:
+    """Parse a message of `stream`'s channel; the frame's pixels are a read-only view of `data`. Raises ValueError when anything is off."""
+    fields = dict(_read_fields(memoryview(data)))
+    try:
+        stamp = dict(_read_fields(fields[1]))
+        width, height, encoding = int(fields[2]), int(fields[3]), bytes(fields[4]).decode()
+        dtype = next((d for (s, d), name in _ENCODINGS.items() if s is stream and name == encoding), None)
+        if dtype is None:
+            raise ValueError(f"{encoding!r} is no encoding of {stream}")
+        channels = 3 if stream is Stream.RGB else 1
+        pixels = np.frombuffer(fields[6], np.dtype(dtype).newbyteorder("<"))
+        if pixels.size != width * height * channels:
+            raise ValueError(f"{pixels.size} values do not make a picture of {width} x {height}")
+        if sys.byteorder == "big":
+            pixels = pixels.astype(dtype)
+        picture = pixels.reshape((height, width, 3) if channels == 3 else (height, width))
+        intrinsics = Intrinsics(*struct.unpack("<4d", fields[105]), width, height) if 105 in fields else None
+        extrinsics = None
+        if 106 in fields:
+            numbers = struct.unpack("<12d", fields[106])
+            extrinsics = Extrinsics(numbers[:9], numbers[9:])
+        time_ns = stamp.get(1, 0) * _NS + stamp.get(2, 0)
+        frame = Frame(stream, picture, time_ns, intrinsics, extrinsics)
+        return Part(frame, int(fields[101]), int(fields.get(102, 0)), int(fields[103]))
+    except KeyError as problem:
+        raise ValueError(f"the message has no field {problem}") from problem
+    except (TypeError, struct.error) as problem:
+        raise ValueError(f"a field of the message has the wrong form: {problem}") from problem
