@@ -128,7 +128,9 @@ def main(arguments: list[str] | None = None) -> int:
     where.add_argument("--simulate", action="store_true", help="run on the simulator (needs the extra 'demo')")
     parser.add_argument("--user", default="owner", help="name to enrol when nobody is enrolled (default: owner)")
     parser.add_argument("--store", type=Path, default=Path("sign-in.db"), help="template store (default: sign-in.db)")
-    parser.add_argument("--allow", action="append", default=[], choices=[s.value for s in vultus.Source], help="believe this source besides live ones")
+    parser.add_argument(
+        "--allow", action="append", default=[], choices=[s.value for s in vultus.Source], help="believe this source besides live ones"
+    )
     parser.add_argument("--rounds", type=int, default=1, help="sign-in attempts before the loop ends (default: 1)")
     parser.add_argument("--events", help="write JSON events to this file, or - for standard output")
     options = parser.parse_args(arguments)

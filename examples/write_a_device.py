@@ -11,11 +11,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from vultus.testing import check_device
+
 import vultus
 from vultus.devices.base import Capabilities, Device, StreamFormat
 from vultus.devices.registry import Options, register
 from vultus.pictures import read
-from vultus.testing import check_device
 
 PERIOD_NS = 33_000_000
 
@@ -36,6 +37,7 @@ class Folder(Device):
         return Capabilities((StreamFormat(vultus.Stream.RGB),), rate_hz=30.0, finite=True, hardware_time=False)
 
     def _next(self, deadline: float) -> vultus.FrameSet | None:
+        del deadline  # pictures never make anyone wait
         if self._count == len(self._files):
             return None
         image = read(self._files[self._count])

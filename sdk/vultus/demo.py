@@ -26,6 +26,8 @@ from vultus.types import U8, Decision, FrameSet, Outcome, Source
 PERSON: Final = "eileen"
 NOTE: Final = "Sensors and attacks are simulated from two public-domain portraits; real figures are in the README."
 _TILE: Final = (240, 180)
+_SHOWN_MM: Final = 250.0
+"""Depth range of a tile, from the nearest point on: a head and its shoulders."""
 _GREEN, _RED, _AMBER = (40, 150, 60), (190, 50, 40), (190, 130, 20)
 
 
@@ -180,7 +182,8 @@ def _tiles(frame_set: FrameSet) -> Iterator[U8]:
         yield blank
         return
     z = pictures.resize(frame_set.depth.data, width, height).astype(np.float32)
-    near = np.clip(255.0 - (z - 300.0) / 1200.0 * 255.0, 20, 255).astype(np.uint8)
+    nearest = float(np.percentile(z[z > 0], 2)) if (z > 0).any() else 0.0
+    near = np.clip(255.0 - (z - nearest) / _SHOWN_MM * 255.0, 20, 255).astype(np.uint8)
     tile = np.repeat(near[..., None], 3, axis=2)
     tile[z == 0] = (20, 20, 60)
     yield tile

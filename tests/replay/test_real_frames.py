@@ -12,13 +12,13 @@ import pytest
 
 import vultus
 from vultus import calibration as cal
+from vultus.comparison import evidence_of
 from vultus.devices.images import ImagesDevice, load_row
 from vultus.devices.index import read_index
 from vultus.fitting import fit_device
 from vultus.manifest import load_manifest
 from vultus.pipeline import Pipeline, Probe
 from vultus.policy import presentation
-from vultus.comparison import evidence_of
 from vultus.stages.assess import pose_of
 from vultus.types import DeviceIdentity, Modality, Source, Stream
 
@@ -57,7 +57,11 @@ def calibrate(probes: list[tuple[str, str, Probe]], people: set[str], path: Path
     numbers = {p: i for i, p in enumerate(sorted(people))}
     samples = {}
     for modality in Modality:
-        rows = [(p.embeddings[modality].vector, numbers[who], k) for k, (who, _, p) in enumerate(probes) if who in people and modality in p.embeddings]
+        rows = [
+            (p.embeddings[modality].vector, numbers[who], k)
+            for k, (who, _, p) in enumerate(probes)
+            if who in people and modality in p.embeddings
+        ]
         samples[modality] = (np.stack([r[0] for r in rows]), np.array([r[1] for r in rows]), np.array([r[2] for r in rows]))
     identity = DeviceIdentity("images", index.name, "", Source.IMAGES)
     base = cal.load(manifest.root / "calibration")
