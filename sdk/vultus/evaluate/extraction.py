@@ -1,0 +1,208 @@
+"""Run the shipped pipeline over samples, in several processes if asked, taking what the cache already has."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from vultus import pictures
+from vultus.evaluate.cache import FeatureCache
+from vultus.evaluate.corrupt import Corruption
+from vultus.evaluate.features import Features, feature_key
+from vultus.evaluate.samples import DataSet, Sample, frame_set, time_of
+from vultus.frames import Frame, Stream
+
+_COMMIT: Final = 32
+"""Rows written at once: an interrupted run loses at most about a second of work."""
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how much is done and how much there is."""
+
+
+class PipelineLike(Protocol):
+    """The part of `vultus.pipeline.Pipeline` that evaluation uses."""
+
+    def process(self, frame_set: Any) -> Any:
+        """Return the probe of a frame set."""
+        ...
+
+
+class Maker(Protocol):
+    """Makes a pipeline in the process that will use it; must pickle."""
+
+    def __call__(self) -> PipelineLike:
+        """Return a new pipeline."""
+        ...
+
+    def graphs(self) -> Mapping[str, str]:
+        """Return the sha256 of each graph by role."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ShippedPipeline:
+    """The installed graphs and limits, or those in `models`."""
+
+    models: Path | None = None
+
+    def __call__(self) -> PipelineLike:
+        """Open the graphs with one thread: several processes share the cores better than one process's threads do."""
+        from vultus import calibration
+        from vultus.manifest import load_manifest
+        from vultus.pipeline import Pipeline
+
+        manifest = load_manifest(self.models)
+        return Pipeline(manifest, calibration.load(manifest.root / "calibration").limits, 1)
+
+    def graphs(self) -> dict[str, str]:
+        """Return the sha256 of each graph by role."""
+        from vultus.manifest import load_manifest
+
+        return {entry.role: entry.sha256 for entry in load_manifest(self.models).entries}
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One sample to run, with what to do to its pictures first; `change` applies to the RGB and NIR pictures that it names."""
+
+    sample: Sample
+    sequence: int
+    change: Mapping[Stream, Corruption] | None = None
+
+    def key(self, graphs: Mapping[str, str], hashes: Mapping[Path, str]) -> str:
+        """Return the cache key."""
+        streams = {stream: hashes.get(path, "absent") for stream, path in self.sample.files.items()}
+        change = ";".join(f"{s.value}={c.name}" for s, c in sorted((self.change or {}).items()))
+        return feature_key(graphs, streams, change)
+
+
+def hash_files(data: DataSet, progress: Progress | None = None) -> dict[Path, str]:
+    """Return the sha256 of every file that can be read."""
+    paths = sorted({p for s in data.samples for p in s.files.values()})
+    out = {}
+    for i, path in enumerate(paths):
+        try:
+            with path.open("rb") as file:
+                out[path] = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError:
+            continue
+        if progress is not None:
+            progress("reading files", i + 1, len(paths))
+    return out
+
+
+def extract(
+    tasks: Sequence[Task],
+    maker: Maker,
+    cache: FeatureCache | None,
+    hashes: Mapping[Path, str],
+    *,
+    workers: int = 1,
+    progress: Progress | None = None,
+    what: str = "features",
+) -> list[Features]:
+    """Return the features of every task, in order; a sample that cannot be read has features that say why.
+
+    Finished rows are in the cache even when this is interrupted. Raises ModelError, CalibrationError.
+    """
+    graphs = maker.graphs()
+    keys = [task.key(graphs, hashes) for task in tasks]
+    known = cache.load(dict.fromkeys(keys)) if cache is not None else {}
+    missing = {key: task for key, task in zip(keys, tasks, strict=True) if key not in known}
+    fresh: dict[str, Features] = {}
+    done = len(keys) - len(missing)
+    try:
+        for key, features in _run(missing, maker, workers):
+            known[key] = fresh[key] = features
+            done += 1
+            if cache is not None and len(fresh) >= _COMMIT:
+                cache.store(fresh)
+                fresh = {}
+            if progress is not None:
+                progress(what, done, len(keys))
+    finally:
+        if cache is not None and fresh:
+            cache.store(fresh)
+    return [known[key] for key in keys]
+
+
+def _run(tasks: Mapping[str, Task], maker: Maker, workers: int) -> Iterator[tuple[str, Features]]:
+    """Yield the features of each task as they come, here or in worker processes."""
+    if workers <= 1 or len(tasks) < 2 * workers:
+        if tasks:
+            pipeline = maker()
+            for key, task in tasks.items():
+                yield key, features_of(task, pipeline)
+        return
+    with _pool(workers, maker) as pool:
+        waiting: dict[Future[Features], str] = {}
+        rest = iter(tasks.items())
+        while True:
+            # A few tasks ahead keep the workers busy without holding the whole queue in memory.
+            for key, task in islice(rest, 4 * workers - len(waiting)):
+                waiting[pool.submit(_work, task)] = key
+            if not waiting:
+                return
+            first = next(iter(waiting))
+            yield waiting.pop(first), first.result()
+
+
+@contextmanager
+def _pool(workers: int, maker: Maker) -> Iterator[ProcessPoolExecutor]:
+    """Start processes afresh: forked ones would inherit the locks of ONNX Runtime and OpenCV."""
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin, (maker,))
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+_held: list[PipelineLike] = []
+"""The pipeline of a worker process; a pool gives its workers no other place for it."""
+
+
+def _begin(maker: Maker) -> None:
+    """Open the graphs once in a worker."""
+    _held.append(maker())
+
+
+def _work(task: Task) -> Features:
+    """Run one task in a worker."""
+    return features_of(task, _held[0])
+
+
+def features_of(task: Task, pipeline: PipelineLike) -> Features:
+    """Read, spoil if asked, and process one sample."""
+    try:
+        frames = read_frames(task.sample, task.sequence, task.change)
+        together = frame_set(frames, task.sequence)
+    except (OSError, ValueError, TypeError) as error:
+        return Features.unreadable(_reason(error, task.sample))
+    return Features.of(pipeline.process(together))
+
+
+def read_frames(sample: Sample, sequence: int, change: Mapping[Stream, Corruption] | None = None) -> dict[Stream, Frame]:
+    """Decode a sample's files. Raises OSError or ValueError for one that is missing, damaged or not of its stream's kind."""
+    frames = {}
+    for stream, path in sample.files.items():
+        picture = pictures.decode(pictures.read_bytes(path), stream)
+        if change is not None:
+            # Depth and ambient pictures no longer fit a spoilt one, and embeddings do not need them.
+            if stream not in change:
+                continue
+            picture = change[stream].apply(picture)
+        frames[stream] = Frame(stream, picture, time_of(sequence))
+    return frames
+
+
+def _reason(error: Exception, sample: Sample) -> str:
+    """Say in one line what was wrong, without the machine's paths."""
+    what = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return f"{sample.name}: {what}".splitlines()[0]

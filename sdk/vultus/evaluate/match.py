@@ -1,0 +1,196 @@
+"""Protocol "match": every sample of an index against every other, or the pairs of a list."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from vultus.errors import DeviceNotFound, RecordingError
+from vultus.evaluate.calibrated import LogLrFusion, check_graph, log_lr_of, table_for, target_figures
+from vultus.evaluate.comparisons import Comparisons, Pairs, compare_all
+from vultus.evaluate.extraction import Task
+from vultus.evaluate.features import Features
+from vultus.evaluate.groups import group_figures
+from vultus.evaluate.identification import identify
+from vultus.evaluate.robustness import Clean, robustness_figures
+from vultus.evaluate.samples import DataSet, Problem, Sample, where
+from vultus.evaluate.scoring import Scorer, Side, modalities_of
+from vultus.evaluate.setting import FORMAT, Acquired, Outcome, Setting, acquire, listed
+from vultus.evaluate.verification import TARGETS, Measured, counts, figures, worst
+
+_COLUMNS: Final = ("reference_person", "reference_sample", "probe_person", "probe_sample")
+
+I32 = npt.NDArray[np.int32]
+Step = Callable[[int, int], None] | None
+
+
+@dataclass(frozen=True, slots=True)
+class MatchOptions:
+    """What is compared: each side rgb, nir or fused; rows of a side may be limited to COLUMN=VALUE; `pairs` names a list of pairs."""
+
+    reference: str = "rgb"
+    probe: str = "rgb"
+    pairs: Path | None = None
+    group: str | None = None
+    reference_where: str | None = None
+    probe_where: str | None = None
+    corrupt: bool = False
+    corrupt_probes: int = 300
+
+
+def run_match(data: DataSet, options: MatchOptions, setting: Setting) -> Outcome:
+    """Compare the bona fide samples of an index and return every figure of the report.
+
+    Raises RecordingError for data that cannot be compared, ValueError for options that do not fit it, ModelError, CalibrationError.
+    """
+    graphs = setting.maker.graphs()
+    if setting.calibration is not None:
+        check_graph(setting.calibration, graphs)
+    mine = [s for s in data.samples if s.bona_fide]
+    got = acquire(data, mine, setting)
+    fused = len(modalities_of(options.reference)) + len(modalities_of(options.probe)) > 2
+    fusion = LogLrFusion.of(setting.calibration) if fused else None
+    reference = _side(got, options.reference, where(got.samples, options.reference_where))
+    probe = _side(got, options.probe, where(got.samples, options.probe_where))
+    scorer = Scorer(got.vectors, reference, probe, fusion)
+    problems: list[Problem] = []
+    comparisons = _compare(got, scorer, options.pairs, problems, setting.step("comparing"))
+    measured = Measured.of(comparisons)
+    table = None if fusion is not None else table_for(setting.calibration, probe.modalities, reference.modalities)
+    due = reference.due | probe.due
+    failed = int(np.count_nonzero((reference.due & ~scorer.reference_usable) | (probe.due & ~scorer.probe_usable)))
+    document = {
+        "format": FORMAT,
+        "kind": "match",
+        "dataset": data.name,
+        "protocol": _protocol(options, fused, fusion),
+        "counts": {
+            **counts(measured, int(due.sum()), failed),
+            "bad_rows": data.bad_rows,
+            "attacks_left_out": len(data.samples) - len(mine),
+        },
+        **figures(measured, log_lr_of(table), setting.replicates, setting.step("resampling people")),
+        "identification": identify(scorer, got.person) if options.pairs is None else None,
+        "targets": target_figures(measured, table, setting.replicates),
+        "groups": groups(measured, got, options.group),
+        "robustness": robust(measured, got, reference, probe, scorer, options, setting),
+        "problems": listed(*got.problems, *problems),
+        "provenance": setting.provenance(data, got.hashes),
+    }
+    return Outcome(document, worst_pairs(measured, got.samples))
+
+
+def _side(got: Acquired, name: str, wanted: npt.NDArray[np.bool_]) -> Side:
+    """Mark the wanted rows that state a picture for the side at all; a row without the stream is no failure to acquire."""
+    modalities = modalities_of(name)
+    stated = np.array([any(m.value in s.files for m in modalities) for s in got.samples], bool)
+    if not (wanted & stated).any():
+        raise ValueError(f"no row with a {name} picture")
+    return Side(wanted & stated, modalities)
+
+
+def _protocol(options: MatchOptions, fused: bool, fusion: LogLrFusion | None) -> dict[str, Any]:
+    """Describe the protocol in the document."""
+    how = "cosine" if not fused else "mean log-likelihood ratio" if fusion is not None else "mean cosine"
+    return {
+        "reference": options.reference, "probe": options.probe, "score": how, "pairs": options.pairs is not None,
+        "reference_where": options.reference_where, "probe_where": options.probe_where,
+    }  # fmt: skip
+
+
+def _compare(got: Acquired, scorer: Scorer, pairs: Path | None, problems: list[Problem], step: Step) -> Comparisons:
+    """Compare everyone with everyone, or a list; the list's bad rows go to `problems`."""
+    if pairs is None:
+        return compare_all(scorer, got.person, progress=step)
+    rows = read_pairs(pairs, got.samples, problems)
+    return compare_pairs(scorer, got.person, len(got.people), rows[:, 0], rows[:, 1])
+
+
+def compare_pairs(scorer: Scorer, person: I32, people: int, reference: npt.NDArray[np.int64], probe: npt.NDArray[np.int64]) -> Comparisons:
+    """Compare the rows at the same places; a pair of one person without a score is a failed genuine comparison."""
+    same = person[reference] == person[probe]
+    usable = scorer.reference_usable[reference] & scorer.probe_usable[probe]
+    scores = np.zeros(len(reference), np.float32)
+    if usable.any():
+        scores[usable] = scorer.pairs(reference[usable], probe[usable])
+    parts = [
+        Pairs(scores[k], reference[k].astype(np.int32), probe[k].astype(np.int32), np.ones(int(k.sum())))
+        for k in (same & usable, ~same & usable)
+    ]
+    failed = np.bincount(person[probe[same & ~usable]], minlength=people)
+    return Comparisons(person, people, parts[0], failed, parts[1], len(parts[1].scores), np.zeros(0, np.int64), scorer.span, None)
+
+
+def read_pairs(path: Path, samples: Sequence[Sample], problems: list[Problem]) -> npt.NDArray[np.int64]:
+    """Read a CSV of pairs as rows (reference, probe); a row that names no sample, or a pair twice, goes to `problems`.
+
+    Raises DeviceNotFound, and RecordingError when the columns are not there or no pair is left.
+    """
+    place = {(s.person, s.name): i for i, s in enumerate(samples)}
+    out: dict[tuple[int, int], None] = {}
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            if not set(_COLUMNS) <= set(reader.fieldnames or ()):
+                raise RecordingError(f"{path.name} lacks a column; it needs {', '.join(_COLUMNS)}")
+            for row in reader:
+                names = [(row[_COLUMNS[k]], row[_COLUMNS[k + 1]]) for k in (0, 2)]
+                absent = [f"{person}/{sample}" for person, sample in names if (person, sample) not in place]
+                pair = (place.get(names[0], -1), place.get(names[1], -1))
+                if absent:
+                    problems.append(Problem(reader.line_num, f"{path.name}: the index has no bona fide sample {absent[0]}"))
+                elif pair in out or pair[0] == pair[1]:
+                    problems.append(Problem(reader.line_num, f"{path.name}: a pair that stands there twice, or a sample with itself"))
+                else:
+                    out[pair] = None
+    except OSError as error:
+        raise DeviceNotFound(f"cannot read {path} ({error.strerror}); give a CSV with {', '.join(_COLUMNS)}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise RecordingError(f"{path.name} is not a UTF-8 CSV file ({error})") from error
+    if not out:
+        raise RecordingError(f"{path.name} has no pair of samples of this index")
+    return np.array(list(out), np.int64)
+
+
+def groups(measured: Measured, got: Acquired, column: str | None) -> dict[str, Any] | None:
+    """Return the group table; None when none was asked for or no threshold is supported."""
+    if column is None:
+        return None
+    values = [s.column(column) for s in got.samples]
+    if not any(values):
+        raise ValueError(f"no row has a value in the column {column!r}")
+    found = measured.operating_point()
+    if found is None:
+        return None
+    name, point = found
+    return group_figures(measured, column, values, name, TARGETS[name], point.threshold)
+
+
+def robust(
+    measured: Measured, got: Acquired, reference: Side, probe: Side, scorer: Scorer, options: MatchOptions, setting: Setting
+) -> dict[str, Any] | None:
+    """Return the robustness table; None when it was not asked for or no threshold is supported."""
+    found = measured.operating_point()
+    if not options.corrupt or found is None:
+        return None
+    clean = Clean(got.samples, got.person, got.features, got.vectors, reference, probe, scorer, found[1].threshold)
+
+    def run(tasks: Sequence[Task], what: str) -> list[Features]:
+        return setting.extract(tasks, got.hashes, what)
+
+    return {"target": found[0], **robustness_figures(clean, run, options.corrupt_probes)}
+
+
+def worst_pairs(measured: Measured, samples: Sequence[Sample]) -> dict[str, list[tuple[Sample, Sample, float]]]:
+    """Return the samples of the worst errors at the operating point."""
+    found = measured.operating_point()
+    if found is None:
+        return {}
+    rows = worst(measured, found[1].threshold)
+    return {name: [(samples[i], samples[j], score) for i, j, score in listed] for name, listed in rows.items()}
