@@ -141,7 +141,8 @@ def check_store(path: Path, key: str) -> tuple[Check, ...]:
         with TemplateStore.open(path, create=False) as store:
             entries, place = store.entries(), store.key
     except FileNotFoundError:
-        return (Check("store", State.OK, f"none yet at {path}; the first enrolment makes it, with its key in the {key}"),)
+        place = "the system keyring" if key == "keyring" else "a file beside it"
+        return (Check("store", State.OK, f"none yet at {path}; the first enrolment makes it, with its key in {place}"),)
     except NotEnrolled as error:
         return (Check("store", State.OK, str(error)),)
     except StoreError as error:

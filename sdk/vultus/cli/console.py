@@ -45,6 +45,11 @@ class Guide:
         if self._progress is not None and self._task is not None:
             self._progress.update(self._task, hint=hint_words(hint))
 
+    def count(self, done: int) -> None:
+        """Show how many have been taken, of a total that may not be known."""
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, completed=done, hint=f"{done} frame sets")
+
     def step(self, done: int, total: int) -> None:
         """Show how many samples are taken; the hint before is over."""
         if self._progress is not None and self._task is not None:

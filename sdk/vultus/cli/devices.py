@@ -16,7 +16,7 @@ HELP = """List the kinds of device, or open one and say what it gives.
 Examples:
   vultus devices                                 # the kinds of URL
   vultus devices replay:morning.mcap             # open it, read one frame set, describe both
-  vultus devices "simulator:?" --json
+  vultus devices simulator:astronaut --json
 
 \b
 Exit code: 0 listed or read, 2 the device cannot be opened or gives nothing.
@@ -24,7 +24,7 @@ Exit code: 0 listed or read, 2 the device cannot be opened or gives nothing.
 _KNOWN: Final = {
     "images": ("images:index.csv", "pictures listed in a CSV file"),
     "replay": ("replay:morning.mcap", "a recording made with vultus record"),
-    "simulator": ("simulator:portrait.jpg", "sensors simulated around a portrait"),
+    "simulator": ("simulator:astronaut", "sensors simulated around a portrait: astronaut, grace_hopper or a picture"),
 }
 
 

@@ -22,7 +22,7 @@ Takes several good looks (RGB and NIR), checks that they are live and of one per
 
 \b
 Examples:
-  vultus enroll ada --device "simulator:" --allow-simulated
+  vultus enroll ada --device simulator:astronaut --allow-simulated
   vultus enroll ada --device replay:morning.mcap --allow-recordings
   vultus enroll ada --replace                    # VULTUS_DEVICE names the device
 

@@ -35,6 +35,7 @@ Exit code: 0 read to the end, 2 error.
 def replay(
     ctx: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Recording to read.")],
+    partial: Annotated[bool, typer.Option("--partial", help="Read a recording that was cut off up to its last whole frame set.")] = False,
     decide: Annotated[bool, typer.Option("--decide", help="Identify each frame set against the store.")] = False,
     store: options.Store = None,
     target_fmr: options.TargetFmr = None,
@@ -46,11 +47,11 @@ def replay(
 ) -> int:
     """Read a recording."""
     session = session_of(ctx, json=json)
-    url = f"replay:{file}"
+    url = f"replay:{file}?partial={'yes' if partial else 'no'}"
     if not decide:
         with session.open_device(url) as camera:
             rows = [_describe(frame_set, None) for frame_set in camera.frames()]
-        return _show(session, file, rows)
+        return _show(session, file, rows, partial=partial)
     policy = policy_of(
         target_fmr, tier, allow_recordings=allow_recordings, allow_simulated=allow_simulated, allow_extrapolation=allow_extrapolation
     )
@@ -60,7 +61,7 @@ def replay(
         session.wiring.authenticator(templates, policy) as authenticator,
     ):
         rows = [_describe(frame_set, authenticator.identify(frame_set)) for frame_set in camera.frames()]
-    return _show(session, file, rows)
+    return _show(session, file, rows, partial=partial)
 
 
 def _describe(frame_set: FrameSet, decision: Decision | None) -> dict[str, Any]:
@@ -73,7 +74,7 @@ def _describe(frame_set: FrameSet, decision: Decision | None) -> dict[str, Any]:
     return row
 
 
-def _show(session: Session, file: Path, rows: list[dict[str, Any]]) -> int:
+def _show(session: Session, file: Path, rows: list[dict[str, Any]], *, partial: bool) -> int:
     """Write the listing."""
     first = rows[0]["time_ns"] if rows else 0
     lines = []
@@ -81,6 +82,6 @@ def _show(session: Session, file: Path, rows: list[dict[str, Any]]) -> int:
         sizes = ", ".join(f"{name} {w} x {h}" for name, (w, h) in row["streams"].items())
         decided = f"  {row.pop('line')}" if "line" in row else ""
         lines.append(f"{row['sequence']:6}  {(row['time_ns'] - first) / 1e9:8.3f} s  {sizes}{decided}")
-    lines.append(f"{literal(str(file))}: {len(rows)} frame sets, whole to the end")
+    lines.append(f"{literal(str(file))}: {len(rows)} frame sets{'' if partial else ', whole to the end'}")
     session.console.result({"file": str(file), "frame_sets": rows}, "\n".join(lines))
     return ExitCode.YES

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,7 +39,7 @@ class Wiring:
 
     def open_device(self, url: str) -> Device:
         """Open a device."""
-        from vultus.devices import open_device
+        from vultus.devices.registry import open_device
 
         return open_device(url)
 
@@ -65,11 +67,12 @@ class Wiring:
 
         return schemes()
 
-    def record(self, device: Device, path: Path, *, seconds: float | None, frames: int | None) -> int:
-        """Record until the first limit and return the number of frame sets."""
-        from vultus.devices import record
+    def record(self, device: Device, path: Path, seconds: float | None, frames: int | None, on_count: Callable[[int], None]) -> int:
+        """Record until the first limit, tell the number of frame sets after each, and return it."""
+        from vultus.devices.recorder import record
 
-        return record(device, path, seconds=seconds, frames=frames)
+        numbers = itertools.count(1)
+        return record(device, path, count=frames, seconds=seconds, on_frame_set=lambda _: on_count(next(numbers)))
 
     def checks(self, store: Path, device: str | None) -> tuple[Check, ...]:
         """Run the doctor's checks."""

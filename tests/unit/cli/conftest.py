@@ -124,9 +124,11 @@ class FakeWiring(Wiring):
     def authenticator(self, store, policy):
         return FakeAuthenticator(self, store, policy)
 
-    def record(self, device, path, *, seconds, frames):
+    def record(self, device, path, seconds, frames, on_count):
         self.asked = SimpleNamespace(seconds=seconds, frames=frames)
-        count = sum(1 for _ in device.frames())
+        count = 0
+        for count, _ in enumerate(device.frames(), start=1):
+            on_count(count)
         path.write_bytes(b"recording")
         return count
 
