@@ -99,7 +99,7 @@ def _check_whole(data: bytes, kind: str) -> None:
 
 def check_size(info: PictureInfo) -> None:
     """Raise ValueError when a side is outside MIN_SIDE..MAX_SIDE."""
-    if not (MIN_SIDE <= min(info.width, info.height) and max(info.width, info.height) <= MAX_SIDE):
+    if min(info.width, info.height) < MIN_SIDE or max(info.width, info.height) > MAX_SIDE:
         raise ValueError(f"sides must be {MIN_SIDE} to {MAX_SIDE} pixels; the picture is {info.width} x {info.height}")
 
 
@@ -144,7 +144,7 @@ def read(path: Path, stream: Stream = Stream.RGB) -> Array:
 
 def read_bytes(path: Path) -> bytes:
     """Read a picture file of at most MAX_FILE_BYTES; raises OSError, or ValueError for a larger one."""
-    with open(path, "rb") as file:
+    with path.open("rb") as file:
         data = file.read(MAX_FILE_BYTES + 1)
     if len(data) > MAX_FILE_BYTES:
         raise ValueError(f"the file is larger than {MAX_FILE_BYTES >> 20} MiB")
@@ -171,7 +171,7 @@ def resize(image: Array, width: int, height: int) -> Array:
 
 
 def sample(image: Array, x: F32, y: F32, outside: float | None = None) -> Array:
-    """Sample `image` bilinearly at the float32 pixel coordinates x, y; beyond the edge repeat it, or give `outside` where that is a number."""
+    """Sample `image` bilinearly at the float32 pixel coordinates x, y; beyond the edge repeat it, or give `outside`."""
     import cv2
 
     if outside is None:
@@ -201,7 +201,7 @@ def foreground(rgb: U8, guess: U8) -> npt.NDArray[np.bool_]:
     # GrabCut starts its colour models from OpenCV's global generator; a fixed seed makes the result the same every time.
     cv2.setRNGSeed(1)
     mask = guess.copy()
-    cv2.grabCut(np.ascontiguousarray(rgb[..., ::-1]), mask, None, np.zeros((1, 65)), np.zeros((1, 65)), 4, cv2.GC_INIT_WITH_MASK)
+    cv2.grabCut(np.ascontiguousarray(rgb[..., ::-1]), mask, (0, 0, 0, 0), np.zeros((1, 65)), np.zeros((1, 65)), 4, cv2.GC_INIT_WITH_MASK)
     return cast(npt.NDArray[np.bool_], (mask & 1) == 1)
 
 

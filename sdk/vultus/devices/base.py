@@ -128,7 +128,7 @@ class Device(ABC):
     def _close(self) -> None:
         """Let go of everything; called once for each successful `_open`."""
 
-    def _interrupt(self) -> None:
+    def _interrupt(self) -> None:  # noqa: B027 - a hook that most drivers need not fill in
         """Wake a wait in `_next` that does not watch `_cancelled`; nothing by default."""
 
     @property

@@ -1,4 +1,4 @@
-"""A device that takes its frame sets from the pictures of an evaluation index: `images:INDEX.csv?person=...&sample=...&label=...&group=...`."""
+"""A device that takes its frame sets from the pictures of an index: `images:INDEX.csv?person=...&sample=...&label=...&group=...`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def load_row(row: IndexRow, device: DeviceIdentity, sequence: int = 0, index: Pa
 
 
 class ImagesDevice(Device):
-    """Gives one frame set for each row that the filters leave, in the index's order; a row that cannot be read raises once and is passed."""
+    """Gives a frame set for each row that the filters leave, in the index's order; a row that cannot be read raises once and is passed."""
 
     def __init__(self, path: Path, *, person: str = "", sample: str = "", label: str = "", group: str = "") -> None:
         super().__init__(DeviceIdentity("images", path.name, "", Source.IMAGES))

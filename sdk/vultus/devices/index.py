@@ -22,7 +22,7 @@ BONA_FIDE: Final = "bona_fide"
 _REQUIRED: Final = ("person", "sample", "label")
 _OWN: Final = frozenset((*_REQUIRED, "group", *(s.value for s in Stream)))
 _HEAD_BYTES: Final = 1 << 18
-"""How much of a picture is read to find its size: enough for the largest EXIF block of 64 KiB and some more before a JPEG's frame header."""
+"""How much of a picture is read to find its size: enough for EXIF blocks of 64 KiB before a JPEG's frame header."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def _parse(path: Path, lines: Any, *, check_pictures: bool) -> Index:
     problems: list[Problem] = []
     seen: dict[tuple[str, str], int] = {}
     try:
-        header = next(lines, [])
+        header: list[str] = next(lines, [])
         _check_header(path, header)
         folder = path.parent.resolve()
         for cells in lines:

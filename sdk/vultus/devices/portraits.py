@@ -48,10 +48,11 @@ def _matplotlib_file() -> U8:
 
 
 def _skimage_file() -> U8:
-    import skimage.data
+    from skimage import data
 
-    image: U8 = skimage.data.astronaut()
-    return image
+    # scikit-image names no types.
+    load: Callable[[], U8] = data.astronaut
+    return load()
 
 
 # Landmarks placed by hand on the pictures as the two packages ship them (512 x 600 and 512 x 512 pixels).

@@ -98,7 +98,8 @@ class Recorder:
         from mcap.writer import CompressionType, Writer
 
         # chunk_size 0 closes a chunk after each message, so that a kill costs at most the frame set being written.
-        self._writer: Any = Writer(self._sink, chunk_size=0, compression=CompressionType.ZSTD, enable_data_crcs=True)
+        sink: Any = self._sink
+        self._writer: Any = Writer(sink, chunk_size=0, compression=CompressionType.ZSTD, enable_data_crcs=True)
         self._whole = 0
         self._guarded(self._begin)
 
@@ -169,8 +170,16 @@ class Recorder:
         self.close()
 
 
-def record(device: Device, path: Path | str, *, count: int | None = None, seconds: float | None = None,
-           timeout_s: float | None = READ_TIMEOUT_S, overwrite: bool = False, on_frame_set: Callable[[FrameSet], None] | None = None) -> int:  # fmt: skip
+def record(
+    device: Device,
+    path: Path | str,
+    *,
+    count: int | None = None,
+    seconds: float | None = None,
+    timeout_s: float | None = READ_TIMEOUT_S,
+    overwrite: bool = False,
+    on_frame_set: Callable[[FrameSet], None] | None = None,
+) -> int:
     """Record an open device until it ends, `count` frame sets are written or `seconds` of its own clock have passed; return how many.
 
     Whatever stops it, what was written by then is a whole recording.

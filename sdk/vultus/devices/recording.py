@@ -1,4 +1,4 @@
-"""Read a recording front to back, trusting nothing in it: every length is checked before memory is asked for, every checksum is verified."""
+"""Read a recording front to back and trust nothing in it: lengths are checked before memory is asked for, checksums verified."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MAX_SMALL: Final = 1 << 24
 _FOOTER, _SCHEMA, _CHANNEL, _MESSAGE, _CHUNK, _METADATA, _DATA_END = 0x02, 0x03, 0x04, 0x05, 0x06, 0x0C, 0x0F
 
 
-class _CutShort(Exception):  # noqa: N818
+class _CutShort(Exception):
     """The file ends in the middle, as after a kill."""
 
 
@@ -112,7 +112,11 @@ class Recording:
         try:
             for part in self._parts():
                 first = parts[0] if parts else part
-                if not 1 <= part.parts <= len(Stream) or (part.part, part.parts, part.sequence) != (len(parts), first.parts, first.sequence):
+                if not 1 <= part.parts <= len(Stream) or (part.part, part.parts, part.sequence) != (
+                    len(parts),
+                    first.parts,
+                    first.sequence,
+                ):
                     raise ValueError("the frames of a set are out of order or missing")
                 parts.append(part)
                 if len(parts) == part.parts:
@@ -123,7 +127,8 @@ class Recording:
         except _CutShort as problem:
             if not self._partial:
                 advice = "add ?partial=yes to replay what is there" if self.read_count else "record again"
-                raise RecordingError(f"{self.path}: cut short after {self.read_count} readable frame sets; {advice}") from problem
+                what = f"cut short after {self.read_count} readable frame sets"
+                raise RecordingError(f"{self.path}: {what}; {advice}") from problem
         except (ValueError, TypeError, struct.error) as problem:
             raise self._damaged(str(problem)) from problem
         except OSError as problem:

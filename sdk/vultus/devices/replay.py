@@ -17,11 +17,13 @@ from vultus.types import DeviceIdentity, FrameSet, Source
 class ReplayDevice(Device):
     """Plays the frame sets of a recording bit for bit, with their own time stamps.
 
-    as_recorded: wait between frame sets as long as they were apart; else as fast as they are read. `partial` plays the whole
-    frame sets of a recording that is cut short. A damaged recording raises RecordingError where the damage is, and at every later read.
+    as_recorded: wait between frame sets as long as they were apart; else as fast as they are read. `partial` plays the whole frame
+    sets of a recording that is cut short. A damaged recording raises RecordingError where the damage is, and at every later read.
     """
 
-    def __init__(self, path: Path, *, as_recorded: bool = False, partial: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, path: Path, *, as_recorded: bool = False, partial: bool = False, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         super().__init__(DeviceIdentity("replay", path.name, "", Source.RECORDING))
         self._path = path
         self._as_recorded = as_recorded

@@ -1,8 +1,8 @@
 """A device that renders RGB + NIR + depth frame sets from a portrait photograph: `simulator:PORTRAIT?scene=...&distance_mm=...`.
 
-PORTRAIT is `grace_hopper`, `astronaut` or a picture file. Nothing here is a measurement of a real sensor: the head is a generic relief, the infrared
-is estimated from colour, and the noise follows published orders of magnitude. It shows that the pipeline works, not how well it works
-on people; every frame set says that it is simulated.
+PORTRAIT is `grace_hopper`, `astronaut` or a picture file. Nothing here is a measurement of a real sensor: the head is a generic
+relief, the infrared is estimated from colour, and the noise follows published orders of magnitude. It shows that the pipeline
+works, not how well it works on people; every frame set says that it is simulated.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ class SceneKind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A presentation: the middle of the face at (x_mm, y_mm, distance_mm) from the camera, turned by yaw (nose to larger x), pitch (nose
-    up) and roll (crown to larger x) in degrees; `motion` scales how much it moves from one frame set to the next (1: about 2 degrees and 6 mm).
+    """A presentation: the middle of the face at (x_mm, y_mm, distance_mm) from the camera, turned by yaw (nose to larger x), pitch
+    (nose up) and roll (crown to larger x) in degrees; `motion` scales how far it sways over a second or two (1: 2 degrees and 6 mm).
     """
 
     kind: SceneKind = SceneKind.BONA_FIDE
@@ -70,8 +70,15 @@ class Scene:
                 raise ValueError(f"a scene's {name} must be {low:g} to {high:g}")
 
 
-_LIMITS: Final = {"distance_mm": (300, 1100), "yaw": (-40, 40), "pitch": (-35, 35), "roll": (-45, 45), "x_mm": (-400, 400),
-                  "y_mm": (-300, 300), "motion": (0, 5)}  # fmt: skip
+_LIMITS: Final = {
+    "distance_mm": (300, 1100),
+    "yaw": (-40, 40),
+    "pitch": (-35, 35),
+    "roll": (-45, 45),
+    "x_mm": (-400, 400),
+    "y_mm": (-300, 300),
+    "motion": (0, 5),
+}
 _LIGHT_LIMITS: Final = {"level": (0, 4), "warmth": (-1, 1), "side": (-1, 1), "infrared": (0, 2)}
 
 
@@ -91,13 +98,22 @@ class Truth:
 
 
 class Simulator(Device):
-    """Renders a scene, one 30th of a second of its own time from frame set to frame set, as fast as it is read; for ever unless `count` is given.
+    """Renders a scene as fast as it is read, 30 frame sets in a second of its own time; for ever unless `count` is given.
 
     The same seed gives the same frames. `other` is the second person of OTHER_PERSON and TWO_FACES.
     """
 
-    def __init__(self, portrait: Portrait, scene: Scene | None = None, sensor: Sensor | None = None, *, other: Portrait | None = None,
-                 seed: int = 0, count: int | None = None, streams: frozenset[Stream] = frozenset(Stream)) -> None:  # fmt: skip
+    def __init__(
+        self,
+        portrait: Portrait,
+        scene: Scene | None = None,
+        sensor: Sensor | None = None,
+        *,
+        other: Portrait | None = None,
+        seed: int = 0,
+        count: int | None = None,
+        streams: frozenset[Stream] = frozenset(Stream),
+    ) -> None:
         super().__init__(DeviceIdentity("simulator", "simulated RGB + NIR + depth", "simulated", Source.SIMULATED))
         self.scene = scene or Scene()
         self.sensor = sensor or Sensor()

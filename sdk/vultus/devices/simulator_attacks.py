@@ -65,8 +65,18 @@ def _surface(layout: _Layout, height: F32, colour: F32, matter: tuple[F32, F32],
     cover = np.ones((*height.shape, 1), np.float32)
     columns = np.clip(np.round(layout.landmarks / _PITCH + layout.origin).astype(int), 0, np.array(height.shape[::-1]) - 1)
     z = -height[columns[:, 1], columns[:, 0]].astype(np.float64)
-    return Surface(height, np.dstack([colour, cover]), np.dstack([nir, slope_x, slope_y, loses]), _PITCH, layout.origin,
-                   np.column_stack([layout.landmarks, z]), float(height.max()) + 2.0, float(height.min()) - 2.0, emits, gloss)  # fmt: skip
+    return Surface(
+        height,
+        np.dstack([colour, cover]),
+        np.dstack([nir, slope_x, slope_y, loses]),
+        _PITCH,
+        layout.origin,
+        np.column_stack([layout.landmarks, z]),
+        float(height.max()) + 2.0,
+        float(height.min()) - 2.0,
+        emits,
+        gloss,
+    )
 
 
 def print_surface(portrait: Portrait, *, bent: bool = False) -> Surface:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -59,7 +59,7 @@ def linear(image: U8) -> F32:
 def slopes(height: F32, pitch: float) -> tuple[F32, F32]:
     """Return the height's slopes along x and y."""
     along_y, along_x = np.gradient(height, np.float32(pitch))
-    return along_x.astype(np.float32), along_y.astype(np.float32)
+    return np.asarray(along_x, np.float32), np.asarray(along_y, np.float32)
 
 
 def similarity(source: npt.NDArray[np.float64], target: npt.NDArray[np.float64]) -> tuple[complex, complex]:
@@ -78,7 +78,7 @@ def _to_millimetres(points: npt.NDArray[np.float64]) -> tuple[complex, complex]:
 
 
 def _bump(x: F32, y: F32, at: tuple[float, float], spread: tuple[float, float]) -> F32:
-    return np.exp(-0.5 * (((x - at[0]) / spread[0]) ** 2 + ((y - at[1]) / spread[1]) ** 2)).astype(np.float32)
+    return np.asarray(np.exp(-0.5 * (((x - at[0]) / spread[0]) ** 2 + ((y - at[1]) / spread[1]) ** 2)), np.float32)
 
 
 def _cap(x: F32, y: F32, centre: tuple[float, float, float], axes: tuple[float, float, float], power: float = 2.0) -> F32:
@@ -111,7 +111,7 @@ def generic_head(x: F32, y: F32) -> F32:
     out = face
     for part in (neck, chest, ears, hair):
         out = np.maximum(out, part)
-    return np.maximum(out, BACK_MM).astype(np.float32)
+    return np.asarray(np.maximum(out, BACK_MM), np.float32)
 
 
 def _person(upright: U8, x: F32, y: F32) -> npt.NDArray[np.bool_]:
@@ -162,7 +162,7 @@ def _skin(colour: F32, x: F32, y: F32) -> F32:
     return pictures.blur(np.maximum(like * near, middle).astype(np.float32), 1.0)
 
 
-def _bend(x: F32, y: F32, own: npt.NDArray[np.complex128]) -> tuple[F32, F32]:
+def _bend(x: F32, y: F32, own: npt.NDArray[np.complexfloating[Any, Any]]) -> tuple[F32, F32]:
     """Return where to look up the generic head so that its landmarks come to lie on the portrait's own."""
     apart = own[:, None] - own[None, :]
     spread = 30.0
@@ -204,5 +204,13 @@ def head_surface(portrait: Portrait) -> Surface:
     height = np.where(person, relief, FLOOR_MM).astype(np.float32)
     depth_at = [relief[round(p.imag / pitch + v0), round(p.real / pitch + u0)] for p in own]
     landmarks = np.column_stack([own.real, own.imag, -np.array(depth_at, np.float64)])
-    return Surface(height, np.dstack([colour, coverage]), np.dstack([nir, slope_x, slope_y, loses_depth.astype(np.float32)]), pitch,
-                   (u0, v0), landmarks, top_mm=float(relief.max()) + 1.0, floor_mm=BACK_MM - 5.0)  # fmt: skip
+    return Surface(
+        height,
+        np.dstack([colour, coverage]),
+        np.dstack([nir, slope_x, slope_y, loses_depth.astype(np.float32)]),
+        pitch,
+        (u0, v0),
+        landmarks,
+        top_mm=float(relief.max()) + 1.0,
+        floor_mm=BACK_MM - 5.0,
+    )

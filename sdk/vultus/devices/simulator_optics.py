@@ -7,14 +7,14 @@ the streams are registered pixel by pixel.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from vultus import pictures
 from vultus.devices.simulator_head import Surface
-from vultus.types import F32, U8, U16, Intrinsics
+from vultus.types import F32, Intrinsics
 
 _STEPS: Final = 12
 """Steps of the search along a ray through a relief of at most 155 mm: 13 mm each, less than a nose is wide."""
@@ -166,8 +166,9 @@ def _refine(cast: _Cast, surface: Surface, guess: F32) -> F32:
     return t
 
 
-def _blend(surface: Surface, cast: _Cast, hit: tuple[F32, F32, F32, F32], placement: Placement, into: Scenery,
-           window: tuple[slice, slice]) -> None:  # fmt: skip
+def _blend(
+    surface: Surface, cast: _Cast, hit: tuple[F32, F32, F32, F32], placement: Placement, into: Scenery, window: tuple[slice, slice]
+) -> None:
     t, cover, colour, matter = hit
     slope_x, slope_y = matter[..., 1], matter[..., 2]
     length = np.sqrt(1 + slope_x**2 + slope_y**2)

@@ -49,7 +49,8 @@ class Sensor:
 @dataclass(frozen=True, slots=True)
 class Light:
     """Room light 0 (dark) to 1 (office) and above; warmth -1 (blue) to 1 (red); side -1 to 1 is where it comes from in the picture;
-    infrared is the share of the room's light that the NIR camera sees (0.1 lamps, 1 sun)."""
+    infrared is the share of the room's light that the NIR camera sees (0.1 lamps, 1 sun).
+    """
 
     level: float = 0.6
     warmth: float = 0.0
@@ -94,22 +95,23 @@ def vignette(camera: Intrinsics, strength: float) -> F32:
     """Return the fall-off towards the corners: 1 in the middle, 1 - strength in the corners."""
     y, x = np.mgrid[0 : camera.height, 0 : camera.width].astype(np.float32)
     r2 = ((x - camera.cx) ** 2 + (y - camera.cy) ** 2) / (camera.cx**2 + camera.cy**2)
-    return (1 - np.float32(strength) * r2).astype(np.float32)
+    return np.asarray(1 - np.float32(strength) * r2, np.float32)
 
 
 def _shade(seen: Scenery, light: Light) -> F32:
     shade: F32 = np.float32(0.85) + np.float32(0.15) * seen.cosine + np.float32(0.45 * light.side) * seen.side
-    return np.maximum(shade, np.float32(0.1))
+    return np.asarray(np.maximum(shade, np.float32(0.1)))
 
 
 def _expose(light: F32, gain: float, well: float, strength: float, noise: F32) -> F32:
     """Count electrons and amplify: `light` is 1 at full scale for gain 1."""
-    spread = np.sqrt(light * np.float32(1 / well) + np.float32((READ_NOISE / well) ** 2))
+    spread: F32 = np.sqrt(light * np.float32(1 / well) + np.float32((READ_NOISE / well) ** 2))
     spread *= noise
     spread *= np.float32(strength)
     spread += light
     spread *= np.float32(gain)
-    return np.clip(spread, 0, 1, out=spread)
+    np.clip(spread, 0, 1, out=spread)
+    return spread
 
 
 def rgb_frame(seen: Scenery, light: Light, shading: F32, noise: F32, strength: float) -> U8:
@@ -131,7 +133,7 @@ def rgb_frame(seen: Scenery, light: Light, shading: F32, noise: F32, strength: f
 
 
 def nir_frames(seen: Scenery, light: Light, shading: F32, noise: tuple[F32, F32], strength: float, distance_mm: float) -> tuple[U8, U8]:
-    """Expose the infrared camera with its illuminator on and off, at one exposure chosen for a surface at `distance_mm`; linear in light."""
+    """Expose the infrared camera, illuminator on and off, at one exposure chosen for a surface at `distance_mm`; linear in light."""
     near = np.float32(LIT_REFERENCE_MM) / seen.depth
     lit = near * near
     lit *= seen.nir
@@ -164,8 +166,10 @@ def depth_frame(seen: Scenery, noise: F32, holes: F32, strength: float) -> U16:
     # A jump of 25 mm between neighbours is an edge: half of its pixels see both sides and return nothing.
     jump_x = np.abs(z[:, 1:] - z[:, :-1]) > 25
     jump_y = np.abs(z[1:] - z[:-1]) > 25
-    for part, jump in ((lost[:, 1:], jump_x), (lost[:, :-1], jump_x), (lost[1:], jump_y), (lost[:-1], jump_y)):
-        part |= jump
+    lost[:, 1:] |= jump_x
+    lost[:, :-1] |= jump_x
+    lost[1:] |= jump_y
+    lost[:-1] |= jump_y
     lost &= noise > -0.2
     lost |= seen.cosine < 0.12
     lost |= seen.glare > 0.3

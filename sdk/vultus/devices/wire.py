@@ -83,7 +83,8 @@ def schema() -> bytes:
     def message(name: str, fields: tuple[tuple[str, int, str], ...]) -> bytes:
         body = _block(1, name.encode())
         for field_name, number, kind in fields:
-            field = _block(1, field_name.encode()) + _number(3, number) + _number(4, 3 if kind == "double" else 1) + _number(5, _TYPES[kind])
+            repeated = 3 if kind == "double" else 1
+            field = _block(1, field_name.encode()) + _number(3, number) + _number(4, repeated) + _number(5, _TYPES[kind])
             body += _block(2, field + (_block(6, b".google.protobuf.Timestamp") if kind == "message" else b""))
         return _block(4, body)
 
@@ -166,8 +167,10 @@ def decode(data: bytes | memoryview, stream: Stream) -> Part:
         if sys.byteorder == "big":
             pixels = pixels.astype(dtype)
         picture = pixels.reshape((height, width, 3) if channels == 3 else (height, width))
-        intrinsics = Intrinsics(*struct.unpack("<4d", fields[105]), width, height) if 105 in fields else None
-        extrinsics = None
+        intrinsics = extrinsics = None
+        if 105 in fields:
+            fx, fy, cx, cy = struct.unpack("<4d", fields[105])
+            intrinsics = Intrinsics(fx, fy, cx, cy, width, height)
         if 106 in fields:
             numbers = struct.unpack("<12d", fields[106])
             extrinsics = Extrinsics(numbers[:9], numbers[9:])
