@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus.fitting import seal_document
-from vultus.stages.relief import GRID, Relief, measure, sample
+from vultus.geometry import Relief
+from vultus.stages.relief import GRID, measure, sample
 
 OUT = Path(__file__).resolve().parents[2] / "models" / "calibration" / "liveness.json"
 COUNT = 400

@@ -10,8 +10,8 @@ static int solve(const struct vultus_plane_sums *s, struct vultus_plane *plane)
     const double xx = s->xx - s->x * s->x / n, xy = s->xy - s->x * s->y / n, yy = s->yy - s->y * s->y / n;
     const double xz = s->xz - s->x * s->z / n, yz = s->yz - s->y * s->z / n;
     const double determinant = xx * yy - xy * xy;
-    /* Points on a line give 0 but for rounding, which is about 1e-16 of the terms; 1e-9 is well above it and below any real face. */
-    if (!(xx > 0.0 && yy > 0.0 && determinant > 1e-9 * xx * yy))
+    /* Points on a line leave nothing but rounding, about 1e-16 of the terms; 1e-9 is well above it and below any real face. */
+    if (!(xx > 1e-9 * s->xx && yy > 1e-9 * s->yy && determinant > 1e-9 * xx * yy))
         return VULTUS_DEGENERATE;
     plane->a = (xz * yy - yz * xy) / determinant;
     plane->b = (yz * xx - xz * xy) / determinant;

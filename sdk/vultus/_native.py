@@ -80,15 +80,14 @@ def _image(array: npt.NDArray[Any], name: str, *dtypes: type[np.generic], channe
     """Return the pointer to the first pixel and the row stride in bytes; `channels` = 0 for a grey image."""
     _check(array, name, 3 if channels else 2, *dtypes)
     item = array.itemsize
-    packed = (channels * item, item) if channels else (item,)
+    pixel = max(channels, 1) * item
     if channels and array.shape[2] != channels:
         raise ValueError(f"{name} must have the shape (height, width, {channels}); got {array.shape}")
     height, width = array.shape[:2]
-    # numpy gives an axis of length 0 or 1 any stride it likes.
-    if width > 1 and array.strides[1:] != packed:
+    # numpy gives an axis of length 0 or 1, and every axis of an empty array, any stride it likes.
+    if array.size and ((width > 1 and array.strides[1] != pixel) or (channels and array.strides[2] != item)):
         raise ValueError(f"{name} must have no gaps between its pixels; make it contiguous")
-    row = width * packed[0]
-    return _pointer(array), array.strides[0] if height > 1 else row
+    return _pointer(array), array.strides[0] if array.size and height > 1 else width * pixel
 
 
 def _packed(array: npt.NDArray[Any], name: str, ndim: int, dtype: type[np.generic]) -> Any:

@@ -11,16 +11,16 @@ from types import TracebackType
 from typing import Final, Self
 
 from vultus import calibration as cal
-from vultus.comparison import Looks, evidence_of, match_of
+from vultus.comparison import Gallery, Looks, evidence_of, match_of
 from vultus.devices.base import Device
-from vultus.errors import CalibrationError, NotEnrolled, StoreOutdated
+from vultus.errors import CalibrationError, NotEnrolled
 from vultus.manifest import Manifest, load_manifest
 from vultus.pipeline import Pipeline, Probe
 from vultus.policy import Evidence, Policy, decide, limit, lock_time, presentation, without_evidence
 from vultus.stages.match import compare, stack
 from vultus.store import TemplateStore
 from vultus.templates import Template
-from vultus.types import F32, Decision, DeviceIdentity, Embedding, FrameSet, Hint, Match, Modality, Reason
+from vultus.types import Decision, DeviceIdentity, Embedding, FrameSet, Hint, Match, Modality, Reason
 
 ENROL_SAMPLES: Final = 5
 """Samples of one enrolment: a second one takes away 45 to 72 % of the false rejects (NIST fusion study); five cover small turns."""
@@ -44,12 +44,6 @@ class Enrollment:
     def enrolled(self) -> bool:
         """True when the template is in the store."""
         return self.reason is Reason.ACCEPTED
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Candidate:
-    user: str
-    references: Mapping[Modality, F32]
 
 
 class Authenticator:
@@ -82,7 +76,7 @@ class Authenticator:
         self._store = store if store is not None else _default_store()
         self._clock_ns = clock_ns
         self._cancelled = threading.Event()
-        self._held: tuple[int, tuple[_Candidate, ...]] | None = None
+        self._gallery = Gallery(self._store, self._pipeline.graph)
 
     def __enter__(self) -> Self:
         return self
@@ -112,9 +106,16 @@ class Authenticator:
         """Run the stages on a frame set and return what they found, for measurements and for several comparisons of one frame set."""
         return self._pipeline.process(frame_set)
 
-    def conclude(self, probe: Probe, device: DeviceIdentity, user: str | None = None) -> Decision:
-        """Decide on an observed probe as `verify` does, but neither heed nor count rejects: the lock is the caller's business."""
-        return self._conclude(probe, device, user, None)
+    def conclude(self, probe: Probe, device: DeviceIdentity, user: str | None = None, looks: Looks | None = None) -> Decision:
+        """Decide on an observed probe as `verify` does, but neither heed nor count rejects: the lock is the caller's business.
+
+        `looks` carries the scores of an attempt's earlier frame sets; None means that this frame set is the whole attempt.
+        """
+        start = time.perf_counter_ns()
+        evidence = self._compared(probe, device, user, looks)
+        latency = {**probe.latency_ms, "match": (time.perf_counter_ns() - start) / 1e6}
+        latency["total"] = sum(latency.values())
+        return decide(replace(evidence, latency_ms=latency, versions=self._versions), self.policy)
 
     def identify(self, frame_set: FrameSet) -> Decision:
         """Decide who of the enrolled users is in a frame set; the target false-match rate is divided by their number."""
@@ -133,7 +134,7 @@ class Authenticator:
         looks = Looks()
         last: Decision | None = None
         for probe, frame_set in self._probes(device, timeout_s, on_hint):
-            decision = self._conclude(probe, frame_set.device, user, looks)
+            decision = self.conclude(probe, frame_set.device, user, looks)
             if decision.accepted or decision.reason in (
                 Reason.SPOOF,
                 Reason.SOURCE_NOT_ALLOWED,
@@ -225,18 +226,11 @@ class Authenticator:
         rates = [t.rate(p.score)[0] for p, t in pairs]
         return not rates or cal.merge(rates) <= _SAME_FMR
 
-    def _conclude(self, probe: Probe, identity: DeviceIdentity, user: str | None, looks: Looks | None) -> Decision:
-        start = time.perf_counter_ns()
-        evidence = self._compared(probe, identity, user, looks)
-        latency = {**probe.latency_ms, "match": (time.perf_counter_ns() - start) / 1e6}
-        latency["total"] = sum(latency.values())
-        return decide(replace(evidence, latency_ms=latency, versions=self._versions), self.policy)
-
     def _compared(self, probe: Probe, identity: DeviceIdentity, user: str | None, looks: Looks | None) -> Evidence:
         """Add the best candidate's comparison to what the probe shows."""
         planned = 1 if looks is None else self.policy.max_frame_sets
         bare = evidence_of(probe, looks=planned)
-        candidates = self._candidates(user)
+        candidates = self._gallery.candidates(user)
         if presentation(bare, self.policy) is not Reason.ACCEPTED or not candidates or not probe.embeddings:
             return evidence_of(probe, looks=planned, enrolled=bool(candidates), calibrated=True)
         if looks is not None:
@@ -261,21 +255,6 @@ class Authenticator:
         return evidence_of(
             probe, looks=planned, enrolled=True, calibrated=True, user=best[1], match=best[2], supported=best[3], candidates=len(candidates)
         )
-
-    def _candidates(self, user: str | None) -> tuple[_Candidate, ...]:
-        if user is not None:
-            try:
-                template = self._store.get(user, self._pipeline.graph)
-            except NotEnrolled:
-                return ()
-            return (_Candidate(template.user, stack(template.embeddings)),)
-        revision = self._store.revision
-        if self._held is None or self._held[0] != revision:
-            enrolled = self._store.all(self._pipeline.graph)
-            if enrolled.outdated and not enrolled.templates:
-                raise StoreOutdated(f"{len(enrolled.outdated)} templates were made by another graph; enrol them again")
-            self._held = (revision, tuple(_Candidate(t.user, stack(t.embeddings)) for t in enrolled))
-        return self._held[1]
 
     def _locked(self, user: str | None) -> float:
         try:

@@ -1,13 +1,52 @@
-"""Comparison: from scores of pairs to one candidate's match, over one frame set or several of one attempt."""
+"""Comparison: from enrolled users and scores of pairs to one candidate's match, over one frame set or several of one attempt."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from vultus import calibration as cal
+from vultus.errors import NotEnrolled, StoreOutdated
 from vultus.pipeline import Probe
 from vultus.policy import Evidence
-from vultus.types import Match, Modality, PairScore
+from vultus.stages.match import stack
+from vultus.store import TemplateStore
+from vultus.types import F32, Match, Modality, PairScore
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidate:
+    """An enrolled user and the reference embeddings, one float32 (n, d) matrix a modality."""
+
+    user: str
+    references: Mapping[Modality, F32]
+
+
+class Gallery:
+    """The enrolled users as one recogniser can compare them; read again whenever the store has changed."""
+
+    def __init__(self, store: TemplateStore, graph: str) -> None:
+        self._store = store
+        self._graph = graph
+        self._held: tuple[int, tuple[Candidate, ...]] | None = None
+
+    def candidates(self, user: str | None) -> tuple[Candidate, ...]:
+        """Return the one user, or everybody for None; empty when nobody is enrolled. Raises StoreOutdated, StoreAltered."""
+        if user is not None:
+            try:
+                template = self._store.get(user, self._graph)
+            except NotEnrolled:
+                return ()
+            return (Candidate(template.user, stack(template.embeddings)),)
+        revision = self._store.revision
+        if self._held is None or self._held[0] != revision:
+            enrolled = self._store.all(self._graph)
+            if enrolled.outdated and not enrolled.templates:
+                raise StoreOutdated(f"{len(enrolled.outdated)} templates were made by another graph; enrol them again")
+            self._held = (revision, tuple(Candidate(t.user, stack(t.embeddings)) for t in enrolled))
+        return self._held[1]
 
 
 class Looks:

@@ -15,7 +15,8 @@ from typing import Any, Final, cast
 import numpy as np
 import numpy.typing as npt
 
-from vultus.types import F32, MAX_SIDE, MIN_SIDE, U8, Stream
+from vultus.frames import MAX_SIDE, MIN_SIDE
+from vultus.types import F32, U8, Stream
 
 Array = npt.NDArray[Any]
 

@@ -15,12 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus import _native
+from vultus.geometry import Relief, face_rect
 from vultus.graphs import Graph, open_graph
 from vultus.manifest import Manifest
 from vultus.stages import liveness as live
 from vultus.stages import relief as depth_relief
 from vultus.stages.align import align_nir, align_rgb
-from vultus.stages.assess import assess, face_rect
+from vultus.stages.assess import assess
 from vultus.stages.detect import Detector, Region
 from vultus.stages.embed import embed
 from vultus.stages.register import transfer
@@ -64,7 +65,7 @@ class _Work:
     faces: dict[Stream, Face] = field(default_factory=dict)
     qualities: dict[Stream, Quality] = field(default_factory=dict)
     count: int = 0
-    relief: depth_relief.Relief | None = None
+    relief: Relief | None = None
     latency: dict[str, float] = field(default_factory=dict)
 
     @contextmanager

@@ -11,14 +11,12 @@ import enum
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
 from vultus.frames import (
-    MAX_SIDE,
-    MIN_SIDE,
     DeviceIdentity,
     Extrinsics,
     Frame,
@@ -26,13 +24,10 @@ from vultus.frames import (
     Intrinsics,
     Source,
     Stream,
-    depth_from_metres,
 )
 
 __all__ = [
     "F32",
-    "MAX_SIDE",
-    "MIN_SIDE",
     "U8",
     "U16",
     "Crop",
@@ -44,6 +39,7 @@ __all__ = [
     "Face",
     "Frame",
     "FrameSet",
+    "Grey",
     "Hint",
     "Intrinsics",
     "Liveness",
@@ -57,12 +53,12 @@ __all__ = [
     "SpoofKind",
     "Stream",
     "Verdict",
-    "depth_from_metres",
 ]
 
 U8 = npt.NDArray[np.uint8]
 U16 = npt.NDArray[np.uint16]
 F32 = npt.NDArray[np.float32]
+Grey = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 
 class Modality(enum.StrEnum):
@@ -241,9 +237,6 @@ class Match:
     pairs: tuple[PairScore, ...] = field(repr=False)
 
 
-_PUBLIC: Final = ("outcome", "accepted", "user", "reason", "hints")
-
-
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What the SDK decided, why, and with what figures.
@@ -289,7 +282,7 @@ class Decision:
     def public(self) -> dict[str, Any]:
         """Return outcome, user, reason and hints without any score, which an attacker could climb."""
         full = self.to_dict()
-        return {k: full[k] for k in _PUBLIC}
+        return {k: full[k] for k in ("outcome", "accepted", "user", "reason", "hints")}
 
 
 def _plain(value: Any) -> Any:

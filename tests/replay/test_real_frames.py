@@ -16,10 +16,10 @@ from vultus.comparison import evidence_of
 from vultus.devices.images import ImagesDevice, load_row
 from vultus.devices.index import read_index
 from vultus.fitting import fit_device
+from vultus.geometry import pose_of
 from vultus.manifest import load_manifest
 from vultus.pipeline import Pipeline, Probe
 from vultus.policy import presentation
-from vultus.stages.assess import pose_of
 from vultus.types import DeviceIdentity, Modality, Source, Stream
 
 pytestmark = pytest.mark.real_data

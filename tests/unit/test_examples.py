@@ -76,7 +76,7 @@ def test_the_embedded_demo_refuses_a_recording_unless_allowed(tmp_path: Path, mo
     """From a recording it enrols only when recordings are allowed by name."""
     monkeypatch.chdir(tmp_path)
     with vultus.open_device("simulator:astronaut?seed=1") as camera:
-        record(camera, tmp_path / "a.mcap", frames=12)
+        record(camera, tmp_path / "a.mcap", count=12)
     loop = example("embedded_sign_in")
     arguments = ["--device", f"replay:{tmp_path / 'a.mcap'}", "--store", str(tmp_path / "s.db")]
     assert loop.main(arguments) == 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-from importlib import metadata
 
 import typer
 
@@ -21,6 +20,8 @@ Example:
 
 def version(ctx: typer.Context, json: options.Json = False) -> int:
     """Print the version."""
+    from importlib import metadata
+
     session = session_of(ctx, json=json)
     try:
         number = metadata.version("vultus")

@@ -13,7 +13,8 @@ from vultus.devices import wire
 from vultus.devices.base import Order
 from vultus.devices.recorder import FORMAT, METADATA, TOPIC, checksum
 from vultus.errors import DeviceNotFound, RecordingError
-from vultus.types import MAX_SIDE, DeviceIdentity, FrameSet, Source, Stream
+from vultus.frames import MAX_SIDE
+from vultus.types import DeviceIdentity, FrameSet, Source, Stream
 
 _MAGIC: Final = b"\x89MCAP0\r\n"
 _MAX_RECORD: Final = MAX_SIDE * MAX_SIDE * 3 + (1 << 20)

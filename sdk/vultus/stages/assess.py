@@ -6,17 +6,14 @@ Component names and the 0..100 scale follow ISO/IEC 29794-5 where it has them. P
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from vultus import _native
-from vultus.types import F32, Face, Hint, Quality
+from vultus.geometry import face_rect, pose_of
+from vultus.types import Face, Grey, Hint, Quality
 
-_MODEL: Final = np.array([[-31.5, 0.0, 0.0], [31.5, 0.0, 0.0], [0.0, 37.0, -30.0], [-25.0, 69.0, -8.0], [25.0, 69.0, -8.0]])
-"""Five landmarks of a mean adult head in mm, x right, y down, z away from the camera (eye distance 63 mm, ISO/TR 7250-2)."""
 MIN_EYE_DISTANCE: Final = 20.0
 """Pixels between the eyes, as if seen from the front, below which detection and recognition fall off: a head 50 pixels wide."""
 _MAX_TURN: Final = 35.0
@@ -29,30 +26,7 @@ _SHARP_HALF: Final = 0.004
 """Laplacian variance over intensity variance at which the sharpness component is 50, for the face as captured."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pose:
-    """Head rotation in degrees: yaw > 0 turns to the image's right, pitch > 0 looks down, roll > 0 is clockwise in the image."""
-
-    yaw: float
-    pitch: float
-    roll: float
-
-
-def pose_of(landmarks: F32) -> Pose:
-    """Estimate the head's rotation from five landmarks by a scaled-orthographic fit of a mean head."""
-    points = landmarks.astype(np.float64) - landmarks.mean(0)
-    model = _MODEL - _MODEL.mean(0)
-    affine = np.linalg.lstsq(model, points, rcond=None)[0].T
-    u, _, vt = np.linalg.svd(affine, full_matrices=False)
-    r = u @ vt
-    third = np.cross(r[0], r[1])
-    yaw = float(np.degrees(np.arctan2(-third[0], np.hypot(third[1], third[2]))))
-    pitch = float(np.degrees(np.arctan2(third[1], third[2])))
-    roll = float(np.degrees(np.arctan2(r[1, 0], r[0, 0])))
-    return Pose(yaw, pitch, roll)
-
-
-def assess(face: Face, image: npt.NDArray[np.uint8 | np.uint16], faces: int, *, nir: bool) -> Quality:
+def assess(face: Face, image: Grey, faces: int, *, nir: bool) -> Quality:
     """Measure one face in its luma (uint8) or NIR (uint8 or uint16) picture; `faces` is how many were found in it."""
     top = 255 if image.dtype == np.uint8 else 65535
     height, width = image.shape
@@ -87,21 +61,6 @@ def assess(face: Face, image: npt.NDArray[np.uint8 | np.uint16], faces: int, *, 
     hints += [Hint.BLURRED] if blurred else []
     placement, cut = _placement(face, width, height)
     return Quality(components, (*hints, *placement), usable=not (dim or bright or turned or small or blurred or cut))
-
-
-def face_rect(face: Face, width: int, height: int) -> tuple[int, int, int, int] | None:
-    """Return x, y, w, h of the inner face (brows to mouth) clipped to the frame; None when less than 8 x 8 pixels of it are inside."""
-    low, high = face.landmarks.min(0), face.landmarks.max(0)
-    pad = 0.2 * face.eye_distance
-    x0, y0 = max(0, int(low[0] - pad)), max(0, int(low[1] - pad))
-    x1, y1 = min(width, int(high[0] + pad) + 1), min(height, int(high[1] + pad) + 1)
-    return (x0, y0, x1 - x0, y1 - y0) if x1 - x0 >= 8 and y1 - y0 >= 8 else None
-
-
-def moved(before: Face, after: Face) -> bool:
-    """Say whether a face moved by more than a third of its eye distance between two frame sets."""
-    shift = float(np.abs(after.landmarks.mean(0) - before.landmarks.mean(0)).max())
-    return shift > after.eye_distance / 3
 
 
 def _placement(face: Face, width: int, height: int) -> tuple[tuple[Hint, ...], bool]:

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vultus import _native
-from vultus.stages.assess import face_rect, pose_of
-from vultus.stages.relief import Relief
+from vultus.geometry import Relief, face_rect, pose_of
 from vultus.types import Cue, Face, Frame, Intrinsics, Liveness, SpoofKind, Verdict
 
 RELIEF, HEAD_SIZE, STROBE, NIR_FACE = "depth_relief", "head_size", "strobe", "nir_face"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from vultus import _native
-from vultus.stages.align import TARGET, similarity
+from vultus.geometry import TARGET, Relief, similarity
 from vultus.types import F32, U16
 
 F64 = npt.NDArray[np.float64]
@@ -22,22 +21,6 @@ _BAND_MM: Final = 150.0
 """Depths farther than this from the median of the face belong to something else: a head is about 200 mm deep."""
 MIN_POINTS: Final = 600
 """Measured grid points, of about 1500 in the oval, without which nothing is said."""
-
-
-@dataclass(frozen=True, slots=True)
-class Relief:
-    """Fit of one face: residuals are root mean squares in mm; `sheet_mm` is the best developable sheet over all directions.
-
-    `noise_mm` is the sensor's own noise, from neighbours on the grid. `nose_mm` is how far the nose stands out of the plane
-    through the eyes and the mouth corners (positive towards the camera). `distance_mm` is the median depth.
-    """
-
-    points: int
-    distance_mm: float
-    plane_mm: float
-    sheet_mm: float
-    nose_mm: float
-    noise_mm: float
 
 
 def _oval() -> Mask:

@@ -1,0 +1,83 @@
+"""Geometry of one face: landmarks to a crop, a pose and a rectangle, and the measured relief of its depth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from vultus.types import F32, Face
+
+SIDE: Final = 112
+TARGET: Final = np.array([[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]])
+"""Where the five landmarks go in the 112 x 112 crop; the recogniser was trained on this alignment (OpenCV Zoo, SFace)."""
+
+_MODEL: Final = np.array([[-31.5, 0.0, 0.0], [31.5, 0.0, 0.0], [0.0, 37.0, -30.0], [-25.0, 69.0, -8.0], [25.0, 69.0, -8.0]])
+"""Five landmarks of a mean adult head in mm, x right, y down, z away from the camera (eye distance 63 mm, ISO/TR 7250-2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Relief:
+    """Fit of one face: residuals are root mean squares in mm; `sheet_mm` is the best developable sheet over all directions.
+
+    `noise_mm` is the sensor's own noise, from neighbours on the grid. `nose_mm` is how far the nose stands out of the plane
+    through the eyes and the mouth corners (positive towards the camera). `distance_mm` is the median depth.
+    """
+
+    points: int
+    distance_mm: float
+    plane_mm: float
+    sheet_mm: float
+    nose_mm: float
+    noise_mm: float
+
+
+def similarity(landmarks: F32, target: npt.NDArray[np.float64] = TARGET) -> npt.NDArray[np.float64]:
+    """Return the 2 x 3 matrix that takes a pixel of the crop to the frame: the least-squares similarity of the five points.
+
+    Raises ValueError when the landmarks coincide.
+    """
+    source = landmarks.astype(np.float64)
+    mean_t, mean_s = target.mean(0), source.mean(0)
+    t, s = target - mean_t, source - mean_s
+    norm = float((t * t).sum())
+    a = float((t * s).sum()) / norm
+    b = float((t[:, 0] * s[:, 1] - t[:, 1] * s[:, 0]).sum()) / norm
+    if not np.isfinite([a, b]).all() or a * a + b * b < 1e-6:
+        raise ValueError("the landmarks coincide")
+    linear = np.array([[a, -b], [b, a]])
+    return np.column_stack([linear, mean_s - linear @ mean_t])
+
+
+@dataclass(frozen=True, slots=True)
+class Pose:
+    """Head rotation in degrees: yaw > 0 turns to the image's right, pitch > 0 looks down, roll > 0 is clockwise in the image."""
+
+    yaw: float
+    pitch: float
+    roll: float
+
+
+def pose_of(landmarks: F32) -> Pose:
+    """Estimate the head's rotation from five landmarks by a scaled-orthographic fit of a mean head."""
+    points = landmarks.astype(np.float64) - landmarks.mean(0)
+    model = _MODEL - _MODEL.mean(0)
+    affine = np.linalg.lstsq(model, points, rcond=None)[0].T
+    u, _, vt = np.linalg.svd(affine, full_matrices=False)
+    r = u @ vt
+    third = np.cross(r[0], r[1])
+    yaw = float(np.degrees(np.arctan2(-third[0], np.hypot(third[1], third[2]))))
+    pitch = float(np.degrees(np.arctan2(third[1], third[2])))
+    roll = float(np.degrees(np.arctan2(r[1, 0], r[0, 0])))
+    return Pose(yaw, pitch, roll)
+
+
+def face_rect(face: Face, width: int, height: int) -> tuple[int, int, int, int] | None:
+    """Return x, y, w, h of the inner face (brows to mouth) clipped to the frame; None when less than 8 x 8 pixels of it are inside."""
+    low, high = face.landmarks.min(0), face.landmarks.max(0)
+    pad = 0.2 * face.eye_distance
+    x0, y0 = max(0, int(low[0] - pad)), max(0, int(low[1] - pad))
+    x1, y1 = min(width, int(high[0] + pad) + 1), min(height, int(high[1] + pad) + 1)
+    return (x0, y0, x1 - x0, y1 - y0) if x1 - x0 >= 8 and y1 - y0 >= 8 else None
