@@ -11,12 +11,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from vultus.testing import check_device
-
 import vultus
 from vultus.devices.base import Capabilities, Device, StreamFormat
 from vultus.devices.registry import Options, register
 from vultus.pictures import read
+from vultus.testing import check_device
 
 PERIOD_NS = 33_000_000
 
