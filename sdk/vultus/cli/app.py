@@ -6,7 +6,8 @@ from typing import Final
 
 import typer
 
-from vultus.cli import demo, devices, doctor, enroll, list_users, models, record, remove, replay, sign_in, verify, version
+from vultus.cli import calibrate, demo, devices, doctor, enroll, list_users, models, record, remove, replay, sign_in, verify, version
+from vultus.evaluate import command as evaluation
 
 HELP = """Vultus: sign in by face with RGB, near-infrared and depth, on this machine alone.
 
@@ -41,6 +42,7 @@ _COMMANDS: Final = (
     ("record", "Record a device to a file.", record.record, record.HELP),
     ("replay", "Read a recording to its end.", replay.replay, replay.HELP),
     ("devices", "List or describe devices.", devices.devices, devices.HELP),
+    ("calibrate", "Calibrate a sensor of your own.", calibrate.calibrate, calibrate.HELP),
     ("doctor", "Check this machine.", doctor.doctor, doctor.HELP),
     ("demo", "See it work, with simulated sensors.", demo.demo, demo.HELP),
     ("version", "Print the version.", version.version, version.HELP),
@@ -53,3 +55,4 @@ _models.command("list", short_help="List the graphs.", help=models.LIST_HELP)(mo
 _models.command("verify", short_help="Check every hash.", help=models.VERIFY_HELP)(models.verify_graphs)
 _models.command("build", short_help="Make the graphs again.", help=models.BUILD_HELP)(models.build)
 app.add_typer(_models, name="models")
+app.add_typer(evaluation.app, name="evaluate", short_help="Measure error rates on a data set.")

@@ -47,7 +47,7 @@ class Wiring:
         """Make the authenticator."""
         from vultus.authenticator import Authenticator
 
-        return Authenticator(store=store, policy=policy)
+        return Authenticator(store=store, policy=policy, calibrations=self.settings().calibrations)
 
     def manifest(self) -> Manifest:
         """Read the list of graphs."""

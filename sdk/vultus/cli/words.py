@@ -38,6 +38,7 @@ _REASONS: Final = {
     "liveness_undecided": "not enough evidence of a living face",
     "liveness_missing": "a sensor that proves a living face is missing",
     "no_match": "not recognised",
+    "unsure": "not recognised for certain",
     "match_missing": "nothing could be compared",
     "not_calibrated": "there is no calibration for this comparison",
     "not_enrolled": "not enrolled",

@@ -1,0 +1,94 @@
+"""`vultus calibrate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from vultus import settings
+from vultus.cli import options
+from vultus.cli.console import ExitCode, literal, paint
+from vultus.cli.session import BadArgument, arguments, session_of
+
+HELP = """Calibrate a sensor of your own, from pictures of at least 20 people taken with it.
+
+INDEX.csv names the pictures: columns person,sample,rgb,nir,nir_ambient,depth,label. Take two or more samples a person, on different days if you can. The
+result holds no picture and no template: two numbers a pair of modalities, and quantiles of scores. Without one, NIR does not count for matching.
+
+\b
+Examples:
+  vultus calibrate people/index.csv --kind v4l2 --model "Brio 4K"
+  vultus sign-in --device URL --allow-extrapolation    # finds it by the device's kind and model
+
+\b
+Exit code: 0 written, 2 error.
+"""
+
+
+def calibrate(
+    ctx: typer.Context,
+    index: Annotated[Path, typer.Argument(metavar="INDEX.csv", help="The pictures, by person.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Where to write; default: the user's folder for calibrations.")
+    ] = None,
+    kind: Annotated[
+        str, typer.Option("--kind", metavar="KIND", help="The device's kind, as vultus devices --device URL shows it.")
+    ] = "v4l2",
+    model: Annotated[str, typer.Option("--model", metavar="MODEL", help="The device's model.")] = "",
+    serial: Annotated[str, typer.Option("--serial", metavar="SERIAL", help="One unit; default: every unit of the model.")] = "",
+    source: Annotated[str, typer.Option("--source", metavar="SOURCE", help="live, recording, images or simulated.")] = "live",
+    workers: Annotated[int, typer.Option("--workers", min=1, max=256, help="Processes that run the pipeline.")] = 1,
+    json: options.Json = False,
+) -> int:
+    """Calibrate a sensor."""
+    session = session_of(ctx, json=json)
+    if not model:
+        raise BadArgument(
+            "--model is missing: name the sensor as vultus devices --device URL shows it, so that no other one uses the result"
+        )
+    from datetime import UTC, datetime
+
+    from vultus.calibration import load
+    from vultus.evaluate.device_calibration import calibrate as fit
+    from vultus.evaluate.device_calibration import write_whole
+    from vultus.evaluate.extraction import ShippedPipeline
+    from vultus.evaluate.progress import progress_bar
+    from vultus.evaluate.samples import index_samples
+    from vultus.evaluate.setting import Setting
+    from vultus.types import DeviceIdentity, Source
+
+    with arguments():
+        identity = DeviceIdentity(kind, model, serial, Source(source))
+    base = load(session.wiring.manifest().root / "calibration")
+    with progress_bar() as progress:
+        setting = Setting(ShippedPipeline(), base, None, ["vultus", "calibrate"], datetime.now(UTC), workers, progress)
+        fitted = fit(index_samples(index), identity, base, setting)
+    if out is None:
+        folder = settings.calibration_folder()
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        out = folder / f"{kind}-{''.join(c if c.isalnum() else '_' for c in model)}.json"
+    write_whole(out, fitted.document)
+    document = {"file": str(out), "pairs": _pairs(fitted.document), "check": fitted.check, "problems": fitted.problems}
+    session.console.result(document, "\n".join(_lines(out, document)))
+    return ExitCode.YES
+
+
+def _pairs(document: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{k: p[k] for k in ("pair", "people", "comparisons", "genuine", "shift", "scale", "margin")} for p in document["pairs"]]
+
+
+def _lines(out: Path, document: dict[str, Any]) -> list[str]:
+    lines = [f"{paint('green', 'wrote')} {literal(str(out))}"]
+    lines.extend(
+        f"  {'-'.join(p['pair']):8}  {p['people']} people, {p['comparisons']} impostor and {p['genuine']} genuine comparisons"
+        for p in document["pairs"]
+    )
+    for c in document["check"]:
+        rate = f"{c['fmr']:.1e} ({c['false_matches']} of {c['comparisons']})"
+        lines.append(f"  check on held-out people, {'-'.join(c['pair'])}: target {c['target_fmr']:g}, measured {rate}")
+    if not document["check"]:
+        lines.append("  no check: it takes 40 people, 20 to fit and 20 to hold out")
+    lines.extend(f"  line {p['line']}: {literal(p['message'])}" for p in document["problems"])
+    return lines
