@@ -26,7 +26,7 @@ ENROL_SAMPLES: Final = 5
 """Samples of one enrolment: a second one takes away 45 to 72 % of the false rejects (NIST fusion study); five cover small turns."""
 _SAME_FMR: Final = 1e-2
 """Each enrolment sample must match the first at this rate, so that nobody else steps in; pose and expression may still vary."""
-_CHARGED: Final = frozenset({Reason.SPOOF, Reason.NO_MATCH})
+_CHARGED: Final = frozenset({Reason.SPOOF, Reason.NO_MATCH, Reason.UNSURE})
 
 OnHint = Callable[[Hint], None]
 OnProgress = Callable[[int, int], None]
@@ -147,7 +147,7 @@ class Authenticator:
                 break
         if self._cancelled.is_set():
             return without_evidence(Reason.CANCELLED, versions=self._versions)
-        if last is not None and last.reason is Reason.NO_MATCH:
+        if last is not None and last.reason in (Reason.NO_MATCH, Reason.UNSURE):
             return self._charge(user, last)
         return without_evidence(Reason.TIMEOUT, hints=last.hints if last is not None else (Hint.NO_FACE,), versions=self._versions)
 

@@ -43,7 +43,8 @@ class Threshold:
 class PairTable:
     """Impostor scores of one pair of modalities.
 
-    `scores` rises; `fmr` and its 95 % bounds over people `fmr_low`, `fmr_high` fall. `simulated` says that the NIR side was
+    `scores` rises; `fmr` and its 95 % bounds over people `fmr_low`, `fmr_high` fall. `genuine` holds evenly spaced quantiles of
+    the genuine scores of this very sensor, rising (empty = not measured). `simulated` says that the NIR side was
     rendered from colour photographs. `llr` is (slope, intercept) in nats at the base's scores. `mean` and `deviation` are
     those of the base's impostor scores. `shift`, `scale` take a device's score to the base's: base = shift + scale * score; `margin` widens
     the upper bound for the few people behind them.
@@ -57,6 +58,7 @@ class PairTable:
     llr: tuple[float, float]
     people: int
     comparisons: int
+    genuine: F64
     simulated: bool
     mean: float
     deviation: float
@@ -78,6 +80,13 @@ class PairTable:
         value = _interpolate(at, self.scores, self.fmr)
         upper = _interpolate(at - self.margin, self.scores, self.fmr_high)
         return max(value, self.floor), max(value, upper, self.floor)
+
+    def miss_rate(self, score: float) -> float | None:
+        """Return the share of genuine comparisons that score this low or lower, a conformal p-value; None where none were measured."""
+        if self.genuine.size == 0:
+            return None
+        share = float(np.interp(score, self.genuine, np.linspace(0.0, 1.0, self.genuine.size)))
+        return max(share, 1.0 / self.genuine.size)
 
     def log_lr(self, score: float) -> float:
         """Return the natural-log likelihood ratio of same person against different people."""
@@ -190,11 +199,12 @@ def carry(base: Calibration, path: Path) -> Calibration:
             raise CalibrationError(f"{path} was made with another recogniser; run 'vultus calibrate' again")
         tables = {}
         for raw in document["pairs"]:
+            genuine = _genuine(raw)
             source = base.tables[Modality.RGB, Modality.RGB]
             pair = (Modality(raw["pair"][0]), Modality(raw["pair"][1]))
             tables[pair] = PairTable(
                 pair, source.scores, source.fmr, source.fmr_low, source.fmr_high, (float(raw["llr"][0]), float(raw["llr"][1])),
-                source.people, source.comparisons, simulated=False, mean=source.mean, deviation=source.deviation, extrapolated=True,
+                source.people, source.comparisons, genuine, simulated=False, mean=source.mean, deviation=source.deviation, extrapolated=True,
                 shift=float(raw["shift"]), scale=float(raw["scale"]), margin=float(raw["margin"]),
             )  # fmt: skip
         d = document["device"]
@@ -202,6 +212,13 @@ def carry(base: Calibration, path: Path) -> Calibration:
     except (KeyError, TypeError, ValueError) as error:
         raise CalibrationError(f"{path} lacks or garbles a field ({error}); run 'vultus calibrate' again") from None
     return Calibration(f"{base.id}+{document['id']}", base.graph, tables, base.limits, identity)
+
+
+def _genuine(raw: Mapping[str, Any]) -> F64:
+    scores = np.asarray(raw["genuine_scores"], np.float64)
+    if scores.ndim != 1 or scores.size == 1 or not np.isfinite(scores).all() or (np.diff(scores) < 0).any():
+        raise ValueError("quantiles of genuine scores must rise")
+    return scores
 
 
 def _table(raw: Mapping[str, Any]) -> PairTable:
@@ -215,6 +232,6 @@ def _table(raw: Mapping[str, Any]) -> PairTable:
         raise ValueError("the likelihood ratio must rise with the score")
     return PairTable(
         (Modality(raw["pair"][0]), Modality(raw["pair"][1])), scores, fmr, low, high, (slope, intercept),
-        int(raw["people"]), int(raw["comparisons"]), simulated=bool(raw["simulated"]),
+        int(raw["people"]), int(raw["comparisons"]), _genuine(raw), simulated=bool(raw["simulated"]),
         mean=float(raw["impostor_mean"]), deviation=float(raw["impostor_deviation"]),
     )  # fmt: skip

@@ -76,9 +76,18 @@ def match_of(usable: list[tuple[PairScore, cal.PairTable]], target: float, state
     upper = max(merged, cal.merge([u for _, u in rates]))
     # The mean, not the sum, of the log-likelihood ratios: exact for fully dependent pairs, a lower bound for any others.
     log_lr = float(np.mean([table.log_lr(pair.score) for pair, table in usable]))
+    missed = [table.miss_rate(pair.score) for pair, table in usable]
+    measured = [m for m in missed if m is not None]
     first = thresholds[0].value
     match = Match(
-        usable[0][0].score, log_lr, merged, upper, first if np.isfinite(first) else 1.0, stated, tuple(pair for pair, _ in usable)
+        usable[0][0].score,
+        log_lr,
+        merged,
+        upper,
+        first if np.isfinite(first) else 1.0,
+        stated,
+        tuple(pair for pair, _ in usable),
+        cal.merge(measured) if measured else None,
     )
     return match, all(t.supported for t in thresholds)
 

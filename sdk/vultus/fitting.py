@@ -24,6 +24,8 @@ _STEP: Final = 0.005
 """Distance of the table's knots in cosine: a tenth of the way between FMR 1e-4 and 1e-5."""
 _REPEATS: Final = 200
 _BLOCK: Final = 512
+MIN_GENUINE: Final = 100
+"""Genuine comparisons without which nothing is said about the share of missed matches."""
 MIN_PEOPLE: Final = 20
 """People without whom a device calibration is refused: below, the bootstrap over people says nothing reliable."""
 
@@ -140,13 +142,19 @@ def _short(x: float) -> float:
     return float(f"{x:.4g}")
 
 
-def fit_log_lr(genuine: F64, impostor: F64) -> tuple[float, float]:
-    """Fit the natural-log likelihood ratio as a line in the score by logistic regression with equal priors."""
+def fit_log_lr(genuine: F64, impostor: F64, pull: float = 0.0) -> tuple[float, float]:
+    """Fit the natural-log likelihood ratio as a line in the score by logistic regression with equal priors.
+
+    `pull` is the weight, in samples, of two made-up ones at +-2 nats on the wrong side: it keeps the slope finite.
+    """
     from sklearn.linear_model import LogisticRegression
 
     x = np.concatenate([genuine, impostor])[:, None]
     y = np.concatenate([np.ones(len(genuine)), np.zeros(len(impostor))])
     weights = np.where(y == 1, 0.5 / len(genuine), 0.5 / len(impostor)) * len(y)
+    if pull > 0:
+        x = np.concatenate([x, [[-2.0], [2.0]]])
+        y, weights = np.append(y, [1.0, 0.0]), np.append(weights, [pull, pull])
     model = LogisticRegression(C=1e6).fit(x, y, sample_weight=weights)
     return float(model.coef_[0, 0]), float(model.intercept_[0])
 
@@ -161,10 +169,20 @@ def pair_entry(pair: tuple[Modality, Modality], c: Comparisons, people: int, *, 
         "people": people,
         "comparisons": c.impostors,
         "genuine": int(c.genuine.size),
+        "genuine_scores": genuine_quantiles(c.genuine),
         "impostor_mean": round(c.mean, 5),
         "impostor_deviation": round(c.deviation, 5),
         "simulated": simulated,
     }
+
+
+def genuine_quantiles(genuine: F64) -> list[float]:
+    """Return evenly spaced quantiles of the genuine scores, as many as the sample supports up to 1001; empty below MIN_GENUINE."""
+    if genuine.size < MIN_GENUINE:
+        return []
+    shares = np.linspace(0.0, 1.0, min(genuine.size, 1001))
+    # The higher of two neighbours: a share is then never stated too small.
+    return [round(float(x), 5) for x in np.quantile(genuine, shares, method="higher")]
 
 
 def seal_document(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -219,10 +237,24 @@ def _device_pair(base: Calibration, pair: tuple[Modality, Modality], a: Samples,
         mean = s / max(n, 1.0)
         reach.append(mean + z * np.sqrt(max(q / max(n, 1.0) - mean**2, 1e-12)))
     margin = max(0.0, scale * (float(np.quantile(reach, 0.975)) - (c.mean + z * c.deviation)))
+    llr = [round(x, 5) for x in device_log_lr(source.llr, shift + scale * c.genuine, shift + scale * c.sampled)]
     return {
         "pair": [m.value for m in pair], "shift": round(shift, 5), "scale": round(scale, 5), "margin": round(margin, 5), "people": people,
-        "comparisons": c.impostors, "genuine": int(c.genuine.size), "llr": list(source.llr),
+        "comparisons": c.impostors, "genuine": int(c.genuine.size), "genuine_scores": genuine_quantiles(c.genuine), "llr": llr,
     }  # fmt: skip
+
+
+def device_log_lr(base: tuple[float, float], genuine: F64, impostor: F64) -> tuple[float, float]:
+    """Return the line of the likelihood ratio at carried-over scores: the base's, corrected where there are enough genuine scores.
+
+    The correction is a logistic regression on the base's own ratio, held back by as many made-up samples as are asked for at least: few
+    people that separate without error would otherwise get a slope without bound. On held-out halves of 62 people the loss of calibration,
+    Cllr - min Cllr, is 0.017 to 0.023 so, 0.024 to 0.082 with the base's line, 0.02 to 0.06 with a tenth of the hold.
+    """
+    if genuine.size < MIN_GENUINE:
+        return base
+    slope, intercept = fit_log_lr(base[0] * genuine + base[1], base[0] * impostor + base[1], pull=float(MIN_GENUINE))
+    return slope * base[0], slope * base[1] + intercept
 
 
 def _person_moments(a: Samples, b: Samples, *, symmetric: bool) -> tuple[F64, F64, F64]:

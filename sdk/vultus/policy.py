@@ -38,13 +38,16 @@ REQUIRED_CUES: Final[Mapping[Tier, frozenset[str]]] = {
 class Policy:
     """What an accept takes. The defaults are the secure ones; convenience is asked for by name.
 
-    target_fmr: false-match rate of one attempt against one user, 0 < x <= 0.01. sources: where frames may come from. tier: see `Tier`.
+    target_fmr: false-match rate of one attempt against one user, 0 < x <= 0.01. risk: share of genuine
+    attempts that may be rejected; between the two the answer is UNDECIDED (`unsure`). 1 rejects at once, 0 never for the match alone. sources:
+    where frames may come from. tier: see `Tier`.
     max_skew_ms: largest distance between the frames of a set. max_frame_sets: frame sets of one `sign_in` that may be matched; each is
     held to target_fmr / max_frame_sets, so that looking several times does not raise the rate. max_failures, lock_s: rejects
     in a row that lock and for how long. allow_extrapolation: accept a target that the calibration data cannot support by itself.
     """
 
     target_fmr: float = 1e-4
+    risk: float = 0.05
     sources: frozenset[Source] = frozenset({Source.LIVE})
     tier: Tier = Tier.SECURE
     max_skew_ms: float = 50.0
@@ -56,6 +59,8 @@ class Policy:
     def __post_init__(self) -> None:
         if not 0.0 < self.target_fmr <= 0.01:
             raise ValueError("target_fmr must be above 0 and at most 0.01")
+        if not 0.0 <= self.risk <= 1.0:
+            raise ValueError("risk must be 0 to 1")
         if not (self.max_skew_ms > 0 and self.max_frame_sets >= 1 and self.max_failures >= 1 and self.lock_s >= 0):
             raise ValueError("max_skew_ms, max_frame_sets and max_failures must be positive and lock_s not negative")
         object.__setattr__(self, "sources", frozenset(Source(s) for s in self.sources))
@@ -172,7 +177,10 @@ def first_failing(evidence: Evidence, policy: Policy) -> Reason:
         return Reason.MATCH_MISSING
     if not (evidence.supported or policy.allow_extrapolation):
         return Reason.NOT_CALIBRATED
-    return Reason.ACCEPTED if evidence.match.fmr <= limit(policy, evidence.candidates, evidence.looks) else Reason.NO_MATCH
+    if evidence.match.fmr <= limit(policy, evidence.candidates, evidence.looks):
+        return Reason.ACCEPTED
+    missed = evidence.match.miss_rate
+    return Reason.NO_MATCH if missed is None or missed <= policy.risk else Reason.UNSURE
 
 
 def limit(policy: Policy, candidates: int, looks: int) -> float:

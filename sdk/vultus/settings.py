@@ -2,6 +2,7 @@
 
 VULTUS_STORE   the template store's path        VULTUS_DEVICE   the device's URL
 VULTUS_KEY     where a new store's key goes: file (default) or keyring
+VULTUS_CALIBRATION  a sensor's own calibration file, several apart by ":"; default: every .json in the user's folder for them
 VULTUS_DATA    a folder of evaluation data, for tests and measurements
 """
 
@@ -24,6 +25,7 @@ class Settings:
     device: str | None
     key: str
     data: Path | None
+    calibrations: tuple[Path, ...] = ()
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
@@ -39,7 +41,20 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         device=env.get("VULTUS_DEVICE"),
         key=key,
         data=Path(data).expanduser() if data else None,
+        calibrations=_calibrations(env.get("VULTUS_CALIBRATION")),
     )
+
+
+def _calibrations(named: str | None) -> tuple[Path, ...]:
+    """Return the files that were named, or those in the user's own folder; a named file that is missing is an error when it is read."""
+    if named is not None:
+        return tuple(Path(part).expanduser() for part in named.split(os.pathsep) if part)
+    return tuple(sorted(calibration_folder().glob("*.json")))
+
+
+def calibration_folder() -> Path:
+    """Return where `vultus calibrate` puts a sensor's calibration unless it is told otherwise."""
+    return default_store().parent / "calibrations"
 
 
 def default_store() -> Path:

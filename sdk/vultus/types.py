@@ -153,6 +153,7 @@ class Reason(enum.StrEnum):
     LIVENESS_UNDECIDED = "liveness_undecided"
     LIVENESS_MISSING = "liveness_missing"
     NO_MATCH = "no_match"
+    UNSURE = "unsure"
     MATCH_MISSING = "match_missing"
     NOT_CALIBRATED = "not_calibrated"
     NOT_ENROLLED = "not_enrolled"
@@ -225,7 +226,7 @@ class Match:
     """Comparison of a probe with one enrolled user.
 
     `fmr` is the false-match rate expected at this evidence and `fmr_upper` its upper 95 % bound; `log_lr` is in nats.
-    `threshold` is the score at which the first pair alone would reach `target_fmr`.
+    `miss_rate` is the share of genuine attempts with this evidence or less, None = not measured. `threshold` is the first pair's score at `target_fmr`.
     """
 
     score: float = field(repr=False)
@@ -235,6 +236,7 @@ class Match:
     threshold: float
     target_fmr: float
     pairs: tuple[PairScore, ...] = field(repr=False)
+    miss_rate: float | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +297,4 @@ def _plain(value: Any) -> Any:
         return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, (tuple, list)):
         return [_plain(v) for v in value]
-    if isinstance(value, (np.floating, np.integer)):
-        return value.item()
-    return value
+    return value.item() if isinstance(value, (np.floating, np.integer)) else value
