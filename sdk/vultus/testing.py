@@ -1,7 +1,6 @@
 """Hold a device to every rule that the SDK relies on: `check_device(factory)`.
 
-Each rule has an id and can be run alone, as a parametrised test: `for check in DEVICE_CHECKS: check.run(factory)`. What needs
-broken hardware, such as the state lost, is not covered here.
+Each rule of DEVICE_CHECKS has an id and can be run alone. What needs broken hardware, such as the state lost, is not covered.
 """
 
 from __future__ import annotations
