@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -52,7 +52,7 @@ def name_of(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-@lru_cache(maxsize=None)
+@cache
 def tree_of(path: Path) -> ast.Module:
     """Parse a file once."""
     return ast.parse(path.read_text(encoding="utf-8"), str(path))
@@ -71,7 +71,7 @@ def imports_of(path: Path, nodes: Iterator[ast.AST] | None = None) -> Iterator[t
 
 def layer_of(module: str) -> int:
     """Return the layer of a module below `vultus`."""
-    part = module.split(".")[0]
+    part = module.split(".", maxsplit=1)[0]
     found = [i for i, layer in enumerate(LAYERS) if part in layer]
     assert found, f"vultus.{part} stands in no layer; add it to LAYERS"
     return found[0]
