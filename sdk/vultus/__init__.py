@@ -12,14 +12,14 @@ from vultus.errors import (
     StoreError,
     VultusError,
 )
-from vultus.frames import DeviceIdentity, Extrinsics, Frame, FrameSet, Intrinsics, Source, Stream, depth_from_metres
-from vultus.policy import Policy, Tier
-from vultus.types import Decision, Hint, Liveness, Match, Outcome, Quality, Reason
 
 if TYPE_CHECKING:
     from vultus.authenticator import Authenticator, Enrollment
     from vultus.devices import Device, open_device
+    from vultus.frames import DeviceIdentity, Extrinsics, Frame, FrameSet, Intrinsics, Source, Stream, depth_from_metres
+    from vultus.policy import Policy, Tier
     from vultus.store import TemplateStore
+    from vultus.types import Decision, Hint, Liveness, Match, Outcome, Quality, Reason
 
 __all__ = [
     "Authenticator",
@@ -53,13 +53,18 @@ __all__ = [
 ]
 
 _LATER: Final = {
-    "Authenticator": "vultus.authenticator",
-    "Enrollment": "vultus.authenticator",
-    "Device": "vultus.devices",
-    "open_device": "vultus.devices",
-    "TemplateStore": "vultus.store",
+    name: module
+    for module, names in {
+        "vultus.authenticator": ("Authenticator", "Enrollment"),
+        "vultus.devices": ("Device", "open_device"),
+        "vultus.frames": ("DeviceIdentity", "Extrinsics", "Frame", "FrameSet", "Intrinsics", "Source", "Stream", "depth_from_metres"),
+        "vultus.policy": ("Policy", "Tier"),
+        "vultus.store": ("TemplateStore",),
+        "vultus.types": ("Decision", "Hint", "Liveness", "Match", "Outcome", "Quality", "Reason"),
+    }.items()
+    for name in names
 }
-"""Names whose modules bring the runtime, the cipher or the decoder along; they are imported when first asked for."""
+"""Names that bring numpy, the runtime, the cipher or the decoder along; their modules are imported when first asked for."""
 
 
 def __getattr__(name: str) -> Any:

@@ -13,7 +13,7 @@ from typing import Final, Self
 from vultus import calibration as cal
 from vultus.comparison import Gallery, Looks, evidence_of, match_of
 from vultus.devices.base import Device
-from vultus.errors import CalibrationError, NotEnrolled
+from vultus.errors import AlreadyEnrolled, CalibrationError, NotEnrolled
 from vultus.manifest import Manifest, load_manifest
 from vultus.pipeline import Pipeline, Probe
 from vultus.policy import Evidence, Policy, decide, limit, lock_time, presentation, without_evidence
@@ -168,6 +168,8 @@ class Authenticator:
         """
         if not 1 <= samples <= 30:
             raise ValueError("samples must be 1 to 30")
+        if not replace and self._store.has(user):
+            raise AlreadyEnrolled(f"{user} is enrolled already: ask to replace, or remove first")
         self._cancelled.clear()
         taken: list[Embedding] = []
         count, reason, identity = 0, Reason.TIMEOUT, device.identity

@@ -105,6 +105,8 @@ class Frame:
         if not isinstance(self.data, np.ndarray) or self.data.dtype.type not in dtypes or not self.data.dtype.isnative:
             got = self.data.dtype if isinstance(self.data, np.ndarray) else type(self.data).__name__
             raise TypeError(f"a {self.stream} frame must be {layout}; got {got}")
+        if not self.data.flags.aligned:
+            raise ValueError(f"a {self.stream} frame must lie at an address that its dtype allows; copy the array")
         shape = self.data.shape
         if len(shape) != dims or (dims == 3 and shape[2] != 3):
             raise ValueError(f"a {self.stream} frame must be {layout}; got shape {shape}")

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import vultus
 from vultus.authenticator import Authenticator
 from vultus.calibration import load
-from vultus.devices import open_device
+from vultus.devices import open_device, record
 from vultus.devices.base import Capabilities, Device, StreamFormat
 from vultus.errors import AlreadyEnrolled, CalibrationError, ModelMissing, StoreOutdated
 from vultus.manifest import load_manifest
@@ -362,6 +362,20 @@ def test_an_unsupported_target_is_refused_unless_named(auth: Authenticator, genu
     policy = dataclasses.replace(POLICY, target_fmr=floor / 4)
     strict = Authenticator(store=auth._store, policy=policy)
     assert strict.verify(genuine[0], user="eileen").reason is Reason.NOT_CALIBRATED
+
+
+def test_a_recording_decides_as_the_device_did(auth: Authenticator, genuine: list[FrameSet], tmp_path: Path) -> None:
+    """A frame set that went through a recording gives the same scores and cues as it did live, to the last bit."""
+    path = tmp_path / "one.mcap"
+    with opened(genuine[:1]) as camera:
+        record(camera, path)
+    with open_device(f"replay:{path}") as camera:
+        again = camera.read()
+    assert again is not None
+    recorded = dataclasses.replace(again, device=genuine[0].device)
+    first, second = auth.verify(genuine[0], user="eileen"), auth.verify(recorded, user="eileen")
+    assert first.accepted
+    assert (first.match, first.liveness) == (second.match, second.liveness)
 
 
 def test_streams_are_related_through_their_calibration(auth: Authenticator, genuine: list[FrameSet]) -> None:

@@ -166,6 +166,8 @@ def decode(data: bytes | memoryview, stream: Stream) -> Part:
             raise ValueError(f"{pixels.size} values do not make a picture of {width} x {height}")
         if sys.byteorder == "big":
             pixels = pixels.astype(dtype)
+        elif not pixels.flags.aligned:
+            pixels = pixels.copy()  # the field may begin at an odd byte, where 16-bit pixels cannot be read in place
         picture = pixels.reshape((height, width, 3) if channels == 3 else (height, width))
         intrinsics = extrinsics = None
         if 105 in fields:
