@@ -367,8 +367,8 @@ def test_an_unsupported_target_is_refused_unless_named(auth: Authenticator, genu
 def test_a_recording_decides_as_the_device_did(auth: Authenticator, genuine: list[FrameSet], tmp_path: Path) -> None:
     """A frame set that went through a recording gives the same scores and cues as it did live, to the last bit."""
     path = tmp_path / "one.mcap"
-    with opened(genuine[:1]) as camera:
-        record(camera, path)
+    with open_device("simulator:astronaut?seed=5") as camera:
+        record(camera, path, count=1)
     with open_device(f"replay:{path}") as camera:
         again = camera.read()
     assert again is not None
