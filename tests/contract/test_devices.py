@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -66,9 +65,7 @@ def test_every_device_keeps_every_rule(factories: dict[str, Callable[[], Device]
     check.run(factories[name])
 
 
-@pytest.mark.parametrize(
-    ("name", "source"), [("replay", Source.RECORDING), ("images", Source.IMAGES), ("simulator", Source.SIMULATED)]
-)
+@pytest.mark.parametrize(("name", "source"), [("replay", Source.RECORDING), ("images", Source.IMAGES), ("simulator", Source.SIMULATED)])
 def test_no_device_of_these_claims_to_be_live(factories: dict[str, Callable[[], Device]], name: str, source: Source) -> None:
     """Recordings, pictures and simulations say what they are, so that a policy can refuse them."""
     with factories[name]() as device:

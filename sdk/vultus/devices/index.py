@@ -79,7 +79,7 @@ def read_index(path: Path | str, *, strict: bool = False, check_pictures: bool =
 def _parse(path: Path, lines: Any, *, check_pictures: bool) -> Index:
     rows: list[IndexRow] = []
     problems: list[Problem] = []
-    seen: dict[tuple[str, str], int] = {}
+    seen: dict[tuple[str, str, str], int] = {}
     try:
         header: list[str] = next(lines, [])
         _check_header(path, header)
@@ -90,9 +90,9 @@ def _parse(path: Path, lines: Any, *, check_pictures: bool) -> Index:
                 continue
             try:
                 row = _row(folder, number, header, cells)
-                first = seen.setdefault((row.person, row.sample), number)
+                first = seen.setdefault((row.person, row.sample, row.label), number)
                 if first != number:
-                    raise ValueError(f"person {row.person!r}, sample {row.sample!r} stands on line {first} already")
+                    raise ValueError(f"person {row.person!r}, sample {row.sample!r}, label {row.label!r} stands on line {first} already")
                 if check_pictures:
                     _check_pictures(row)
             except ValueError as problem:

@@ -173,7 +173,10 @@ class Recording:
         (expected,) = struct.unpack_from("<I", body, 16)
         if expected and zlib.crc32(struct.pack("<BQ", kind, 20) + body[:16], before) != expected:
             raise ValueError("the checksum over the summary differs")
-        if self._file.read(len(_MAGIC) + 1) != _MAGIC:
+        end = self._file.read(len(_MAGIC) + 1)
+        if len(end) < len(_MAGIC) and _MAGIC.startswith(end):
+            raise _CutShort
+        if end != _MAGIC:
             raise ValueError("the end mark is missing or something follows it")
 
     def _messages(self, data: memoryview) -> Iterator[wire.Part]:

@@ -18,6 +18,8 @@ from vultus.types import F32, Intrinsics
 
 _STEPS: Final = 12
 """Steps of the search along a ray through a relief of at most 155 mm: 13 mm each, less than a nose is wide."""
+_LENS_MM: Final = 50.0
+"""Depth before which nothing is drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +104,10 @@ class _Cast:
 
 def _search(cast: _Cast, surface: Surface) -> tuple[F32, F32]:
     """Find for each ray the first depth at which it is behind the relief, and the last before it in front."""
-    near = (-surface.top_mm - cast.start[2]) / cast.slope[2]
-    far = (-surface.floor_mm - cast.start[2]) / cast.slope[2]
+    # A ray that grazes the relief, or a shoulder turned into the camera, is searched over a bounded stretch in front of the lens.
+    across = np.maximum(cast.slope[2], np.float32(0.1))
+    near = np.maximum((-surface.top_mm - cast.start[2]) / across, np.float32(_LENS_MM))
+    far = np.maximum((-surface.floor_mm - cast.start[2]) / across, near + np.float32(1.0))
     step = (far - near) / np.float32(_STEPS)
     t = near.copy()
     in_front = np.ones(t.shape, bool)
@@ -129,8 +133,8 @@ def _box(surface: Surface, placement: Placement, camera: Intrinsics) -> tuple[in
     ys = (np.array([0, height - 1]) - surface.origin[1]) * surface.pitch
     corners = np.array([(x, y, z) for x in xs for y in ys for z in (-surface.top_mm, -surface.floor_mm)])
     placed = placement.place(corners)
-    if placed[:, 2].min() < 50:
-        raise ValueError("the scene is too close: a surface comes within 50 mm of the camera; raise distance_mm")
+    if placed[:, 2].min() < _LENS_MM:
+        return 0, 0, camera.width, camera.height
     seen = project(placed, camera)
     left, top = (int(v) // 2 * 2 for v in np.maximum(np.floor(seen.min(axis=0)), 0))
     right, bottom = (int(min(np.ceil(hi / 2) * 2, side)) for hi, side in zip(seen.max(axis=0), (camera.width, camera.height), strict=True))
