@@ -86,12 +86,13 @@ class LogLrFusion:
 def target_figures(m: Measured, table: PairTable | None, replicates: int = REPLICATES) -> dict[str, Any]:
     """Return for each target rate the threshold that the calibration gives and the rates that it really has here.
 
-    {} without a calibration; a target that the calibration cannot support is null.
+    {} without a calibration; a target that the calibration's table does not reach is null. `supported` False means that the
+    calibration extrapolates, which a policy has to allow; `measurable` False means that this data set cannot check the rate.
     """
     if table is None or not m.curve.genuine_total or not m.curve.impostor_total:
         return {}
     given = {name: table.threshold_for(fmr) for name, fmr in TARGETS.items()}
-    usable = {name: t for name, t in given.items() if t.supported and np.isfinite(t.value)}
+    usable = {name: t for name, t in given.items() if np.isfinite(t.value)}
     drawn = resample(evidence_of(m.comparisons), np.zeros(0), np.array([t.value for t in usable.values()]), replicates)
     out: dict[str, Any] = dict.fromkeys(TARGETS)
     for k, (name, threshold) in enumerate(usable.items()):
@@ -103,6 +104,7 @@ def target_figures(m: Measured, table: PairTable | None, replicates: int = REPLI
         out[name] = {
             "threshold": threshold.value,
             "fmr": {"value": value, "low": low, "high": high, "false_matches": wrong},
+            "supported": threshold.supported,
             "fnmr": missed / m.curve.genuine_total,
             "measurable": m.support(TARGETS[name]).supported,
         }

@@ -45,12 +45,18 @@ class Maker(Protocol):
         """Return the sha256 of each graph by role."""
         ...
 
+    @property
+    def gate(self) -> bool:
+        """Say whether a face of too poor quality is refused, as in the shipped pipeline."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class ShippedPipeline:
-    """The installed graphs and limits, or those in `models`."""
+    """The installed graphs and limits, or those in `models`; without `gate` faces of any quality are embedded."""
 
     models: Path | None = None
+    gate: bool = True
 
     def __call__(self) -> PipelineLike:
         """Open the graphs with one thread: several processes share the cores better than one process's threads do."""
@@ -59,7 +65,12 @@ class ShippedPipeline:
         from vultus.pipeline import Pipeline
 
         manifest = load_manifest(self.models)
-        return Pipeline(manifest, calibration.load(manifest.root / "calibration").limits, 1)
+        limits = calibration.load(manifest.root / "calibration").limits
+        if self.gate:
+            return Pipeline(manifest, limits, 1)
+        from vultus.evaluate.ungated import UngatedPipeline
+
+        return UngatedPipeline(manifest, limits, 1)
 
     def graphs(self) -> dict[str, str]:
         """Return the sha256 of each graph by role."""
@@ -76,11 +87,11 @@ class Task:
     sequence: int
     change: Mapping[Stream, Corruption] | None = None
 
-    def key(self, graphs: Mapping[str, str], hashes: Mapping[Path, str]) -> str:
+    def key(self, graphs: Mapping[str, str], hashes: Mapping[Path, str], *, gate: bool) -> str:
         """Return the cache key."""
         streams = {stream: hashes.get(path, "absent") for stream, path in self.sample.files.items()}
         change = ";".join(f"{s.value}={c.name}" for s, c in sorted((self.change or {}).items()))
-        return feature_key(graphs, streams, change)
+        return feature_key(graphs, streams, change if gate else f"ungated;{change}")
 
 
 def hash_files(data: DataSet, progress: Progress | None = None) -> dict[Path, str]:
@@ -113,7 +124,7 @@ def extract(
     Finished rows are in the cache even when this is interrupted. Raises ModelError, CalibrationError.
     """
     graphs = maker.graphs()
-    keys = [task.key(graphs, hashes) for task in tasks]
+    keys = [task.key(graphs, hashes, gate=maker.gate) for task in tasks]
     known = cache.load(dict.fromkeys(keys)) if cache is not None else {}
     missing = {key: task for key, task in zip(keys, tasks, strict=True) if key not in known}
     fresh: dict[str, Features] = {}

@@ -12,7 +12,7 @@ from vultus.evaluate.metrics.intervals import clopper_pearson
 from vultus.evaluate.metrics.verification import fold_accuracy
 from vultus.evaluate.samples import DataSet, lfw_pairs
 from vultus.evaluate.scoring import Scorer, Side
-from vultus.evaluate.setting import FORMAT, Outcome, Setting, acquire, listed
+from vultus.evaluate.setting import FORMAT, Outcome, Setting, acquire, acquisition, listed
 from vultus.evaluate.verification import Measured, counts, figures
 from vultus.types import Modality
 
@@ -35,11 +35,20 @@ def run_lfw(data: DataSet, setting: Setting, *, corrupt: bool = False, corrupt_p
         "format": FORMAT,
         "kind": "lfw",
         "dataset": data.name,
-        "protocol": {"reference": "rgb", "probe": "rgb", "score": "cosine", "pairs": False, "reference_where": None, "probe_where": None},
+        "protocol": {
+            "reference": "rgb",
+            "probe": "rgb",
+            "score": "cosine",
+            "pairs": False,
+            "quality_gate": setting.maker.gate,
+            "reference_where": None,
+            "probe_where": None,
+        },
         "counts": {**counts(measured, len(got.samples), failed), "bad_rows": data.bad_rows},
         "accuracy_10fold": ten_folds(data, scorer),
         **figures(measured, log_lr_of(table), setting.replicates, setting.step("resampling people")),
         "identification": identify(scorer, got.person),
+        "acquisition": acquisition(got, {Modality.RGB: everyone.due}),
         "targets": target_figures(measured, table, setting.replicates),
         "groups": None,
         "robustness": robust(measured, got, everyone, everyone, scorer, options, setting),

@@ -21,8 +21,9 @@ from vultus.evaluate.identification import identify
 from vultus.evaluate.robustness import Clean, robustness_figures
 from vultus.evaluate.samples import DataSet, Problem, Sample, where
 from vultus.evaluate.scoring import Scorer, Side, modalities_of
-from vultus.evaluate.setting import FORMAT, Acquired, Outcome, Setting, acquire, listed
+from vultus.evaluate.setting import FORMAT, Acquired, Outcome, Setting, acquire, acquisition, listed
 from vultus.evaluate.verification import TARGETS, Measured, counts, figures, worst
+from vultus.types import Modality
 
 _COLUMNS: Final = ("reference_person", "reference_sample", "probe_person", "probe_sample")
 
@@ -69,7 +70,7 @@ def run_match(data: DataSet, options: MatchOptions, setting: Setting) -> Outcome
         "format": FORMAT,
         "kind": "match",
         "dataset": data.name,
-        "protocol": _protocol(options, fused, fusion),
+        "protocol": _protocol(options, fused, fusion, setting.maker.gate),
         "counts": {
             **counts(measured, int(due.sum()), failed),
             "bad_rows": data.bad_rows,
@@ -77,6 +78,7 @@ def run_match(data: DataSet, options: MatchOptions, setting: Setting) -> Outcome
         },
         **figures(measured, log_lr_of(table), setting.replicates, setting.step("resampling people")),
         "identification": identify(scorer, got.person) if options.pairs is None else None,
+        "acquisition": acquisition(got, {m: _due(m, reference, probe, got) for m in {*reference.modalities, *probe.modalities}}),
         "targets": target_figures(measured, table, setting.replicates),
         "groups": groups(measured, got, options.group),
         "robustness": robust(measured, got, reference, probe, scorer, options, setting),
@@ -95,11 +97,23 @@ def _side(got: Acquired, name: str, wanted: npt.NDArray[np.bool_]) -> Side:
     return Side(wanted & stated, modalities)
 
 
-def _protocol(options: MatchOptions, fused: bool, fusion: LogLrFusion | None) -> dict[str, Any]:
+def _due(modality: Modality, reference: Side, probe: Side, got: Acquired) -> npt.NDArray[np.bool_]:
+    """Mark the rows that state a picture of a modality which one of the sides wants."""
+    wanted = np.zeros(len(got.samples), bool)
+    for side in (reference, probe):
+        if modality in side.modalities:
+            wanted |= side.due
+    stated = np.array([modality.value in s.files for s in got.samples], bool)
+    both: npt.NDArray[np.bool_] = wanted & stated
+    return both
+
+
+def _protocol(options: MatchOptions, fused: bool, fusion: LogLrFusion | None, gate: bool) -> dict[str, Any]:
     """Describe the protocol in the document."""
     how = "cosine" if not fused else "mean log-likelihood ratio" if fusion is not None else "mean cosine"
     return {
         "reference": options.reference, "probe": options.probe, "score": how, "pairs": options.pairs is not None,
+        "quality_gate": gate,
         "reference_where": options.reference_where, "probe_where": options.probe_where,
     }  # fmt: skip
 

@@ -93,6 +93,19 @@ def acquire(data: DataSet, samples: Sequence[Sample], setting: Setting) -> Acqui
     return Acquired(tuple(samples), people, person, features, vectors, hashes, (*data.problems, *unread))
 
 
+def acquisition(got: Acquired, due: Mapping[Modality, npt.NDArray[np.bool_]]) -> dict[str, int]:
+    """Count why due samples gave no embedding, by modality: the hint or the problem that stood in the way."""
+    out: dict[str, int] = {}
+    for modality, rows in due.items():
+        for row in np.flatnonzero(rows):
+            features = got.features[row]
+            why = "unreadable" if features.problem is not None else features.why_not(modality)
+            if why is not None:
+                name = f"{modality.value}: {why.removeprefix('rejected: ')}"
+                out[name] = out.get(name, 0) + 1
+    return dict(sorted(out.items(), key=lambda item: -item[1]))
+
+
 def listed(*problems: Problem) -> list[dict[str, Any]]:
     """Return problems JSON-ready."""
     return [{"line": p.line, "message": p.message} for p in problems]

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -19,11 +19,8 @@ from vultus.evaluate.extraction import hash_files, read_frames
 from vultus.evaluate.samples import IDENTITY, DataSet, Problem, Sample, frame_set, where
 from vultus.evaluate.setting import FORMAT, Outcome, Setting, listed
 from vultus.evaluate.transactions import Transaction, system_figures
-from vultus.frames import FrameSet, Source, Stream
+from vultus.frames import DeviceIdentity, FrameSet, Source, Stream
 from vultus.types import Decision, Reason
-
-_NEVER: Final = 1 << 30
-"""Rejects in a row before a lock-out: an evaluation counts errors, which a lock would hide."""
 
 
 class AuthenticatorLike(Protocol):
@@ -33,8 +30,12 @@ class AuthenticatorLike(Protocol):
         """Enrol a user from a device; the result has `enrolled` and `reason`."""
         ...
 
-    def verify(self, frame_set: FrameSet, user: str | None = None) -> Decision:
-        """Decide on one frame set."""
+    def observe(self, frame_set: FrameSet) -> Any:
+        """Run the stages on a frame set."""
+        ...
+
+    def conclude(self, probe: Any, device: DeviceIdentity, user: str | None = None) -> Decision:
+        """Decide on an observed frame set, without counting rejects."""
         ...
 
 
@@ -43,18 +44,18 @@ class SystemOptions:
     """Who enrols with which rows and what a transaction is.
 
     enrol_where: COLUMN=VALUE of the rows to enrol with, None = each person's first bona fide row. tries: frame sets of one transaction.
-    impostors: wrong names that each bona fide transaction claims besides the right one, drawn at random.
+    impostors: wrong names that each bona fide transaction claims besides the right one, drawn at random; None = all.
     """
 
     enrol_where: str | None = None
     tries: int = 1
-    impostors: int = 10
+    impostors: int | None = None
     target_fmr: float = 1e-4
     tier: str = "secure"
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.tries < 1 or self.impostors < 0:
+        if self.tries < 1 or (self.impostors is not None and self.impostors < 0):
             raise ValueError("tries must be at least 1 and impostors not negative")
 
 
@@ -65,9 +66,7 @@ def shipped_authenticator(options: SystemOptions, models: Path | None, calibrati
     from vultus.policy import Policy, Tier
     from vultus.store import TemplateStore
 
-    policy = Policy(
-        target_fmr=options.target_fmr, sources=frozenset({Source.IMAGES}), tier=Tier(options.tier), max_failures=_NEVER, max_frame_sets=1
-    )
+    policy = Policy(target_fmr=options.target_fmr, sources=frozenset({Source.IMAGES}), tier=Tier(options.tier))
     with (
         TemporaryDirectory(prefix="vultus-evaluate-") as folder,
         TemplateStore.open(Path(folder) / "templates.db", "file") as store,
@@ -208,14 +207,16 @@ def _transactions(
                 frames.append(found)
             else:
                 problems.append(Problem(data.samples[i].line, found))
+        looks = _Looks(frames, authenticator, clock)
         if person in refused:
             yield Transaction(kind, person, person, accepted=False, reason="failed_to_enrol", seconds=0.0, tries=0)
         elif person in enrolling:
-            yield _attempt(kind, person, person, frames, authenticator, clock)
+            yield _attempt(kind, person, person, looks, authenticator, clock)
         others = [u for u in users if u != person]
         if kind == "genuine" and frames and others:
-            for claimed in rng.choice(others, min(options.impostors, len(others)), replace=False):
-                yield _attempt("impostor", person, str(claimed), frames, authenticator, clock)
+            most = len(others) if options.impostors is None else min(options.impostors, len(others))
+            for claimed in rng.choice(others, most, replace=False):
+                yield _attempt("impostor", person, str(claimed), looks, authenticator, clock)
         if setting.progress is not None:
             setting.progress("transactions", done + 1, len(groups))
 
@@ -231,15 +232,38 @@ def _groups(data: DataSet, options: SystemOptions, used: set[int]) -> Iterator[t
             yield kind, person, rows[start : start + options.tries]
 
 
+class _Looks:
+    """The frame sets of one transaction, each put through the stages once and compared under several names.
+
+    Nothing that a claim decides is shared: the stages do not know whose name is claimed.
+    """
+
+    def __init__(self, frames: Sequence[FrameSet], authenticator: AuthenticatorLike, clock: Callable[[], float]) -> None:
+        self._frames = frames
+        self._authenticator = authenticator
+        self._clock = clock
+        self._seen: list[tuple[Any, DeviceIdentity, float]] = []
+
+    def __iter__(self) -> Iterator[tuple[Any, DeviceIdentity, float]]:
+        """Yield the probe of each frame set, its device and the seconds that the stages took."""
+        for i, frames in enumerate(self._frames):
+            if i == len(self._seen):
+                start = self._clock()
+                probe = self._authenticator.observe(frames)
+                self._seen.append((probe, frames.device, self._clock() - start))
+            yield self._seen[i]
+
+
 def _attempt(
-    kind: str, person: str, claimed: str, frames: Sequence[FrameSet], authenticator: AuthenticatorLike, clock: Callable[[], float]
+    kind: str, person: str, claimed: str, looks: _Looks, authenticator: AuthenticatorLike, clock: Callable[[], float]
 ) -> Transaction:
     """Try until one frame set is accepted or none is left; a transaction without a readable frame set is not accepted."""
-    start, reason, tries = clock(), "failed_to_acquire", 0
-    for frames_of_try in frames:
-        decision = authenticator.verify(frames_of_try, claimed)
+    reason, tries, seconds = "failed_to_acquire", 0, 0.0
+    for probe, device, stages in looks:
+        start = clock()
+        decision = authenticator.conclude(probe, device, claimed)
+        seconds += stages + clock() - start
         tries, reason = tries + 1, decision.reason.value
         if decision.accepted:
             break
-    accepted = reason == Reason.ACCEPTED.value
-    return Transaction(kind, person, claimed, accepted, reason, clock() - start, tries)
+    return Transaction(kind, person, claimed, reason == Reason.ACCEPTED.value, reason, seconds, tries)

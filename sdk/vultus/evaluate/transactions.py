@@ -92,7 +92,7 @@ def _latency(seconds: Sequence[float]) -> dict[str, Any]:
 
 def _warnings(kinds: dict[str, list[Transaction]], species: dict[str, list[Transaction]]) -> list[str]:
     """Say what a reader must know before he believes a rate."""
-    out = ["lock-out was switched off, so that every try is counted; frame sets were decoded before the clock started"]
+    out = ["lock-out is left out, so that every try is counted; the clock runs from the decoded frame set to the decision"]
     if not species:
         out.append("the index holds no attacks; nothing is said about IAPAR")
     genuine = kinds.get("genuine", [])
