@@ -122,7 +122,7 @@ def _person(upright: U8, x: F32, y: F32) -> npt.NDArray[np.bool_]:
     small = pictures.resize(upright, xs.shape[1], xs.shape[0])
     likely = generic_head(xs, ys) > BACK_MM
     sure = (_cap(xs, ys, (0, 30, 0), (58, 85, 1)) > BACK_MM) | (_cap(xs, ys, (0, 400, 0), (150, 220, 1)) > BACK_MM)
-    side = np.interp(ys, (0, 45, 65, 100, 300), (112, 112, 95, 95, 500))
+    side = np.interp(ys, (0, 30, 55, 98, 300), (112, 98, 84, 84, 480))
     far = (np.abs(xs) > side) | ((ys < 0) & (np.abs(xs / 115) ** 3 + np.abs(ys / 155) ** 3 > 1))
     guess = np.where(sure, 1, np.where(far, 0, np.where(likely, 3, 2))).astype(np.uint8)
     person = pictures.foreground(small, guess)

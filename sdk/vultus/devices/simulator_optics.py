@@ -102,8 +102,8 @@ class _Cast:
         return -found
 
 
-def _search(cast: _Cast, surface: Surface) -> tuple[F32, F32]:
-    """Find for each ray the first depth at which it is behind the relief, and the last before it in front."""
+def _search(cast: _Cast, surface: Surface) -> tuple[F32, F32, npt.NDArray[np.bool_]]:
+    """Find for each ray the last depth at which it is in front of the relief and the first behind it, and whether there is one."""
     # A ray that grazes the relief, or a shoulder turned into the camera, is searched over a bounded stretch in front of the lens.
     across = np.maximum(cast.slope[2], np.float32(0.1))
     near = np.maximum((-surface.top_mm - cast.start[2]) / across, np.float32(_LENS_MM))
@@ -123,7 +123,7 @@ def _search(cast: _Cast, surface: Surface) -> tuple[F32, F32]:
         behind = cast.above(t, surface.height) < 0
         after = np.where(behind, t, after)
         before = np.where(behind, before, t)
-    return before, after
+    return before, after, ~in_front
 
 
 def _box(surface: Surface, placement: Placement, camera: Intrinsics) -> tuple[int, int, int, int] | None:
@@ -141,6 +141,12 @@ def _box(surface: Surface, placement: Placement, camera: Intrinsics) -> tuple[in
     return (left, top, right, bottom) if right - left > 4 and bottom - top > 4 else None
 
 
+def _span(used: npt.NDArray[np.bool_]) -> slice:
+    """Return the stretch from the first to the last used place with one more on either side; empty when none is used."""
+    places = np.flatnonzero(used)
+    return slice(max(int(places[0]) - 1, 0), min(int(places[-1]) + 2, used.size)) if places.size else slice(0, 0)
+
+
 def look(surface: Surface, placement: Placement, camera: Intrinsics, into: Scenery) -> None:
     """Draw a placed surface over what `into` shows, where it is nearer."""
     box = _box(surface, placement, camera)
@@ -148,10 +154,15 @@ def look(surface: Surface, placement: Placement, camera: Intrinsics, into: Scene
         return
     # The search runs on every second pixel; full size takes over the bracket and closes it.
     coarse = _Cast(Rays(camera, 2, box), placement, surface)
-    before, after = _search(coarse, surface)
-    left, top, right, bottom = box
-    big = (right - left, bottom - top)
-    guess = pictures.resize(np.dstack([before, after]), *big)
+    before, after, hit = _search(coarse, surface)
+    rows, columns = _span(np.asarray(hit.any(axis=1))), _span(np.asarray(hit.any(axis=0)))
+    bracket = np.dstack([before, after])[rows, columns]
+    if bracket.size == 0:
+        return
+    left, top = box[0] + 2 * columns.start, box[1] + 2 * rows.start
+    right, bottom = min(box[0] + 2 * columns.stop, box[2]), min(box[1] + 2 * rows.stop, box[3])
+    box = (left, top, right, bottom)
+    guess = pictures.resize(bracket, right - left, bottom - top)
     cast = _Cast(Rays(camera, 1, box), placement, surface)
     t = _refine(cast, surface, guess)
     u, v = cast.u0 + t * cast.du, cast.v0 + t * cast.dv
