@@ -144,7 +144,7 @@ class Pipeline:
                 self._tracked = 0
                 rgb = self._detector.find(fs.rgb.data, Stream.RGB)
         if rgb:
-            work.faces[Stream.RGB] = max(rgb, key=lambda f: f.eye_distance)
+            work.faces[Stream.RGB] = _foremost(rgb, fs.rgb)
             self._last = (fs.time_ns, fs.device.serial, work.faces[Stream.RGB])
         nir: list[Face] = []
         if fs.nir is not None and work.nir is not None:
@@ -152,7 +152,7 @@ class Pipeline:
             nir = self._detector.find(work.nir, Stream.NIR, Region.around_landmarks(there)) if there is not None else []
             nir = nir or self._detector.find(work.nir, Stream.NIR)
         if nir:
-            work.faces[Stream.NIR] = max(nir, key=lambda f: f.eye_distance)
+            work.faces[Stream.NIR] = _foremost(nir, fs.nir)
         work.count = max(_rivals(rgb), _rivals(nir))
 
     def _tracked_region(self, fs: FrameSet) -> Region | None:
@@ -209,6 +209,15 @@ class Pipeline:
         if work.nir is None or level is None:
             return None
         return embed(graph, align_nir(work.nir, marks, level, graph.input, mean=mean, scale=scale))
+
+
+def _foremost(faces: list[Face], frame: Frame | None) -> Face:
+    """Return the largest face, weighed by how near to the middle it is: nothing in a corner, all of its size in the middle."""
+    if frame is None or len(faces) == 1:
+        return faces[0]
+    middle = np.array([frame.width, frame.height]) / 2
+    reach = float(np.hypot(*middle))
+    return max(faces, key=lambda f: f.eye_distance * (1 - float(np.hypot(*(f.landmarks.mean(0) - middle))) / reach))
 
 
 def _rivals(faces: list[Face]) -> int:
