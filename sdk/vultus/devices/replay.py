@@ -80,7 +80,7 @@ class ReplayDevice(Device):
         due = self._start[0] + (frame_set.time_ns - self._start[1]) / 1e9
         if self._cancelled.wait(max(0.0, min(due - now, deadline - now, threading.TIMEOUT_MAX))):
             return False
-        if due > deadline:
+        if due > max(now, deadline):
             raise TimeoutError("the next frame set of the recording is not due yet")
         return True
 
