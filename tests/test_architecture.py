@@ -34,6 +34,7 @@ DOORS: dict[str, frozenset[str]] = {
     "keyring": frozenset({"sealing"}),
     "cv2": frozenset({"pictures"}),
     "mcap": frozenset({"devices.recording", "devices.wire", "devices.recorder"}),
+    "zstandard": frozenset({"devices.recording", "devices.recorder", "devices.wire"}),
     "platformdirs": frozenset({"evaluate.cache", "settings"}),
     "sqlite3": frozenset({"database", "evaluate.cache", "ledger", "store"}),
 }

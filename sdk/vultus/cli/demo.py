@@ -15,7 +15,7 @@ HELP = """Show the whole path on two public-domain portraits and simulated senso
 \b
 Examples:
   vultus demo
-  vultus demo --sheet demo.png                   # also draw what the sensors saw
+  vultus demo --sheet /tmp/demo.png              # what the sensors saw, to look at
 
 \b
 Exit code: 0 every case ended as it should, 1 one did not, 2 error.
@@ -24,7 +24,9 @@ Exit code: 0 every case ended as it should, 1 one did not, 2 error.
 
 def demo(
     ctx: typer.Context,
-    sheet: Annotated[Path | None, typer.Option("--sheet", metavar="PNG", help="Write a contact sheet: RGB, NIR, depth, outcome.")] = None,
+    sheet: Annotated[Path, typer.Option("--sheet", metavar="PNG", help="Where the contact sheet goes: RGB, NIR, depth, outcome.")] = Path(
+        "vultus-demo.png"
+    ),
     json: options.Json = False,
 ) -> int:
     """Run the demonstration."""
