@@ -116,6 +116,7 @@ def system(
     enrol_where: Annotated[
         str | None, typer.Option(metavar="COLUMN=VALUE", help="Rows to enrol with; default: each person's first.")
     ] = None,
+    probe_where: Where = None,
     tries: Tries = 1,
     impostors: Annotated[
         int | None, typer.Option("--impostors", min=0, help="Wrong names that each transaction claims; default: all.")
@@ -132,7 +133,7 @@ def system(
     from vultus.evaluate.system import SystemOptions, run_system, shipped_authenticator
 
     with _refusing():
-        options = SystemOptions(enrol_where, tries, impostors, target_fmr, tier)
+        options = SystemOptions(enrol_where, probe_where, tries, impostors, target_fmr, tier)
     with (
         _setting(models, calibration, None, True, 1) as setting,
         _refusing(),

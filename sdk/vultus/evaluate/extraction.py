@@ -12,6 +12,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+import numpy as np
+
 from vultus import pictures
 from vultus.evaluate.cache import FeatureCache
 from vultus.evaluate.corrupt import Corruption
@@ -81,16 +83,21 @@ class ShippedPipeline:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One sample to run, with what to do to its pictures first; `change` applies to the RGB and NIR pictures that it names."""
+    """One sample to run, with what to do to its pictures first.
+
+    middle: the share of each side that is the frame, 1 = all. change: how to spoil its pictures; those not named are left out.
+    """
 
     sample: Sample
     sequence: int
+    middle: float = 1.0
     change: Mapping[Stream, Corruption] | None = None
 
     def key(self, graphs: Mapping[str, str], hashes: Mapping[Path, str], *, gate: bool) -> str:
         """Return the cache key."""
         streams = {stream: hashes.get(path, "absent") for stream, path in self.sample.files.items()}
         change = ";".join(f"{s.value}={c.name}" for s, c in sorted((self.change or {}).items()))
+        change = change if self.middle == 1.0 else f"middle={self.middle:g};{change}"
         return feature_key(graphs, streams, change if gate else f"ungated;{change}")
 
 
@@ -192,25 +199,31 @@ def _work(task: Task) -> Features:
 def features_of(task: Task, pipeline: PipelineLike) -> Features:
     """Read, spoil if asked, and process one sample."""
     try:
-        frames = read_frames(task.sample, task.sequence, task.change)
+        frames = read_frames(task)
         together = frame_set(frames, task.sequence)
     except (OSError, ValueError, TypeError) as error:
         return Features.unreadable(_reason(error, task.sample))
     return Features.of(pipeline.process(together))
 
 
-def read_frames(sample: Sample, sequence: int, change: Mapping[Stream, Corruption] | None = None) -> dict[Stream, Frame]:
-    """Decode a sample's files. Raises OSError or ValueError for one that is missing, damaged or not of its stream's kind."""
+def read_frames(task: Task) -> dict[Stream, Frame]:
+    """Decode a task's files. Raises OSError or ValueError for one that is missing, damaged or not of its stream's kind."""
     frames = {}
-    for stream, path in sample.files.items():
-        picture = pictures.decode(pictures.read_bytes(path), stream)
-        if change is not None:
-            # Depth and ambient pictures no longer fit a spoilt one, and embeddings do not need them.
-            if stream not in change:
+    for stream, path in task.sample.files.items():
+        picture = _middle(pictures.read(path, stream), task.middle)
+        if task.change is not None:
+            # Depth no longer fits a spoilt picture, and embeddings do not need it; nor a picture in which no face was found.
+            if stream not in task.change:
                 continue
-            picture = change[stream].apply(picture)
-        frames[stream] = Frame(stream, picture, time_of(sequence))
+            picture = task.change[stream].apply(picture)
+        frames[stream] = Frame(stream, picture, time_of(task.sequence))
     return frames
+
+
+def _middle(picture: pictures.Array, share: float) -> pictures.Array:
+    """Cut out the middle share of each side."""
+    top, left = (round(n * (1 - share) / 2) for n in picture.shape[:2])
+    return picture if share == 1.0 else np.ascontiguousarray(picture[top : picture.shape[0] - top, left : picture.shape[1] - left])
 
 
 def _reason(error: Exception, sample: Sample) -> str:

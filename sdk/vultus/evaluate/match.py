@@ -179,32 +179,32 @@ def groups(measured: Measured, got: Acquired, column: str | None) -> dict[str, A
     values = [s.column(column) for s in got.samples]
     if not any(values):
         raise ValueError(f"no row has a value in the column {column!r}")
-    found = measured.operating_point()
-    if found is None:
-        return None
-    name, point = found
-    return group_figures(measured, column, values, name, TARGETS[name], point.threshold)
+    tables = [group_figures(measured, column, values, name, TARGETS[name], p.threshold) for name, p in measured.operating_points()]
+    # The strictest rate that every group supports says the most; where there is none, the strictest that all together support.
+    whole = [t for t in tables if all(r["fmr"] is not None for r in t["rows"].values())]
+    return next(iter(whole or tables), None)
 
 
 def robust(
     measured: Measured, got: Acquired, reference: Side, probe: Side, scorer: Scorer, options: MatchOptions, setting: Setting
 ) -> dict[str, Any] | None:
     """Return the robustness table; None when it was not asked for or no threshold is supported."""
-    found = measured.operating_point()
-    if not options.corrupt or found is None:
+    points = measured.operating_points()
+    if not options.corrupt or not points:
         return None
-    clean = Clean(got.samples, got.person, got.features, got.vectors, reference, probe, scorer, found[1].threshold)
+    target, point = points[0]
+    clean = Clean(got.samples, got.person, got.features, got.vectors, reference, probe, scorer, point.threshold, got.middle)
 
     def run(tasks: Sequence[Task], what: str) -> list[Features]:
         return setting.extract(tasks, got.hashes, what)
 
-    return {"target": found[0], **robustness_figures(clean, run, options.corrupt_probes)}
+    return {"target": target, **robustness_figures(clean, run, options.corrupt_probes)}
 
 
 def worst_pairs(measured: Measured, samples: Sequence[Sample]) -> dict[str, list[tuple[Sample, Sample, float]]]:
     """Return the samples of the worst errors at the operating point."""
-    found = measured.operating_point()
-    if found is None:
+    points = measured.operating_points()
+    if not points:
         return {}
-    rows = worst(measured, found[1].threshold)
+    rows = worst(measured, points[0][1].threshold)
     return {name: [(samples[i], samples[j], score) for i, j, score in listed] for name, listed in rows.items()}

@@ -19,7 +19,6 @@ from vultus.frames import Stream
 from vultus.types import Modality
 
 I32 = npt.NDArray[np.int32]
-_STREAM = {Modality.RGB: Stream.RGB, Modality.NIR: Stream.NIR}
 
 Extract = Callable[[Sequence[Task], str], list[Features]]
 
@@ -36,6 +35,7 @@ class Clean:
     probe: Side
     scorer: Scorer
     threshold: float
+    middle: float = 1.0
 
 
 def robustness_figures(clean: Clean, extract: Extract, limit: int, seed: int = 0) -> dict[str, Any]:
@@ -71,10 +71,12 @@ def _choose(clean: Clean, limit: int, seed: int) -> npt.NDArray[np.int64]:
 
 
 def _task(clean: Clean, row: int, kind: str, strength: float) -> Task:
-    """Describe one probe with its pictures spoilt where the clean face was."""
+    """Describe one probe with its colour and infrared pictures spoilt alike where the clean face was: the stages look from one to the other."""
     sample, found = clean.samples[row], clean.features[row].found
-    streams = [_STREAM[m] for m in clean.probe.modalities if _STREAM[m] in found and _STREAM[m] in sample.files]
-    return Task(sample, row, {s: corruption_of(kind, strength, found[s], f"{sample.person}/{sample.name}") for s in streams})
+    change = {s: corruption_of(kind, strength, found[s], f"{sample.person}/{sample.name}") for s in (Stream.RGB, Stream.NIR) if s in found}
+    if Stream.NIR in change:
+        change[Stream.NIR_AMBIENT] = change[Stream.NIR]
+    return Task(sample, row, clean.middle, change)
 
 
 def _stack(features: Sequence[Features], modality: Modality, length: int) -> npt.NDArray[np.float32]:

@@ -73,12 +73,13 @@ class Acquired:
     vectors: Mapping[Modality, npt.NDArray[np.float32]]
     hashes: Mapping[Path, str]
     problems: tuple[Problem, ...]
+    middle: float = 1.0
 
 
-def acquire(data: DataSet, samples: Sequence[Sample], setting: Setting) -> Acquired:
-    """Run the pipeline on samples. Raises RecordingError when none of them gave features."""
+def acquire(data: DataSet, samples: Sequence[Sample], setting: Setting, middle: float = 1.0) -> Acquired:
+    """Run the pipeline on the `middle` share of each side of the samples' pictures. Raises RecordingError when none of them gave features."""
     hashes = hash_files(data, setting.progress)
-    tasks = [Task(s, i) for i, s in enumerate(samples)]
+    tasks = [Task(s, i, middle) for i, s in enumerate(samples)]
     features = setting.extract(tasks, hashes)
     length = next((v.size for f in features for v in f.vectors.values()), 0)
     if not length:
@@ -90,7 +91,7 @@ def acquire(data: DataSet, samples: Sequence[Sample], setting: Setting) -> Acqui
     vectors = {m: np.stack([f.vectors.get(m, none) for f in features]) for m in Modality if any(m in f.vectors for f in features)}
     people, person = people_of(samples)
     unread = tuple(Problem(s.line, f.problem) for s, f in zip(samples, features, strict=True) if f.problem is not None)
-    return Acquired(tuple(samples), people, person, features, vectors, hashes, (*data.problems, *unread))
+    return Acquired(tuple(samples), people, person, features, vectors, hashes, (*data.problems, *unread), middle)
 
 
 def acquisition(got: Acquired, due: Mapping[Modality, npt.NDArray[np.bool_]]) -> dict[str, int]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from vultus.devices.base import Capabilities, Device, StreamFormat
 from vultus.errors import DeviceError, RecordingError
-from vultus.evaluate.extraction import hash_files, read_frames
+from vultus.evaluate.extraction import Task, hash_files, read_frames
 from vultus.evaluate.samples import IDENTITY, DataSet, Problem, Sample, frame_set, where
 from vultus.evaluate.setting import FORMAT, Outcome, Setting, listed
 from vultus.evaluate.transactions import Transaction, system_figures
@@ -43,11 +43,13 @@ class AuthenticatorLike(Protocol):
 class SystemOptions:
     """Who enrols with which rows and what a transaction is.
 
-    enrol_where: COLUMN=VALUE of the rows to enrol with, None = each person's first bona fide row. tries: frame sets of one transaction.
+    enrol_where: COLUMN=VALUE of the rows to enrol with, None = each person's first bona fide row. probe_where:
+    COLUMN=VALUE of the rows to try with, None = all others. tries: frame sets of one transaction.
     impostors: wrong names that each bona fide transaction claims besides the right one, drawn at random; None = all.
     """
 
     enrol_where: str | None = None
+    probe_where: str | None = None
     tries: int = 1
     impostors: int | None = None
     target_fmr: float = 1e-4
@@ -102,7 +104,7 @@ class RowsDevice(Device):
 def load(sequence: int, sample: Sample) -> FrameSet | str:
     """Read a sample's frame set, or say why that is not possible."""
     try:
-        return frame_set(read_frames(sample, sequence), sequence)
+        return frame_set(read_frames(Task(sample, sequence)), sequence)
     except (OSError, ValueError, TypeError) as error:
         what = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         return f"{sample.name}: {what}".splitlines()[0]
@@ -137,7 +139,8 @@ def run_system(
         "dataset": data.name,
         "protocol": {
             "tries": options.tries, "impostors": options.impostors, "target_fmr": options.target_fmr, "tier": options.tier,
-            "enrol_where": options.enrol_where, "lock_out": False, "seed": options.seed,
+            "enrol_where": options.enrol_where,
+            "probe_where": options.probe_where, "lock_out": False, "seed": options.seed,
         },
         "counts": {
             "people": len(enrolling),
@@ -223,9 +226,10 @@ def _transactions(
 
 def _groups(data: DataSet, options: SystemOptions, used: set[int]) -> Iterator[tuple[str, str, list[int]]]:
     """Yield the tries of each transaction: a person's rows in the order of the index, `tries` at a time; a last one may be shorter."""
+    wanted = where(data.samples, options.probe_where)
     by_kind: dict[tuple[str, str], list[int]] = {}
     for i, sample in enumerate(data.samples):
-        if i not in used:
+        if i not in used and wanted[i]:
             by_kind.setdefault(("genuine" if sample.bona_fide else sample.label, sample.person), []).append(i)
     for (kind, person), rows in by_kind.items():
         for start in range(0, len(rows), options.tries):

@@ -18,7 +18,7 @@ from vultus.evaluate.metrics.verification import OperatingPoint, at_fmr, equal_e
 TARGETS: Final[Mapping[str, float]] = {"1e-2": 1e-2, "1e-3": 1e-3, "1e-4": 1e-4, "1e-5": 1e-5, "1e-6": 1e-6}
 """False-match rates that are reported, by the names that they have in the JSON document."""
 _PREFERRED: Final = ("1e-4", "1e-3", "1e-2")
-"""The operating point of group and robustness tables: the SDK's default target, or the nearest that the sample supports."""
+"""The operating points of group and robustness tables: the SDK's default target first, then the nearest that the sample supports."""
 _CURVE_POINTS: Final = 81
 _HISTOGRAM_BINS: Final = 120
 
@@ -51,13 +51,10 @@ class Measured:
             return len(np.unique(c.person[c.scorer.reference_usable | c.scorer.probe_usable]))
         return len(np.unique(c.person[np.concatenate([c.impostor.reference, c.impostor.probe])]))
 
-    def operating_point(self) -> tuple[str, OperatingPoint] | None:
-        """Return the operating point of the group and robustness tables; None when the sample supports none."""
-        for name in _PREFERRED:
-            point = at_fmr(self.curve, TARGETS[name])
-            if point is not None and self.support(TARGETS[name]).supported:
-                return name, point
-        return None
+    def operating_points(self) -> list[tuple[str, OperatingPoint]]:
+        """Return the operating points that the sample supports, the preferred one of the group and robustness tables first."""
+        points = [(name, at_fmr(self.curve, TARGETS[name])) for name in _PREFERRED if self.support(TARGETS[name]).supported]
+        return [(name, point) for name, point in points if point is not None]
 
 
 def evidence_of(c: Comparisons) -> Evidence:
@@ -153,7 +150,7 @@ def _curve_point(m: Measured, drawn: Replicates, grid: F64, i: int) -> dict[str,
 
 def calibration_figures(table: ScoreTable, log_lr: LogLr | None) -> dict[str, Any]:
     """Return Cllr, ECE and the reliability diagram; null without a calibration."""
-    none: dict[str, Any] = {"cllr": None, "ece": None, "reliability": []}
+    none: dict[str, Any] = {"cllr": None, "ece": None, "reliability": [], "likelihood_ratios": []}
     if log_lr is None or not table.genuine.sum() or not table.impostor.sum():
         return none
     values = log_lr(table.scores)
@@ -164,6 +161,10 @@ def calibration_figures(table: ScoreTable, log_lr: LogLr | None) -> dict[str, An
     return {
         "cllr": likelihood.cllr(values, table.genuine, table.impostor),
         "ece": diagram.ece,
+        "likelihood_ratios": [
+            {"stated": b.stated, "observed": b.observed, "genuine": b.genuine, "impostor": b.impostor}
+            for b in likelihood.blocks(table, values)
+        ],
         "reliability": [{"stated": float(s), "observed": float(o), "weight": float(w)} for s, o, w in rows],
     }
 

@@ -87,3 +87,30 @@ def reliability(log_lr: F64, genuine: _Weights, impostor: _Weights, bins: int = 
     mean = np.bincount(place, total * stated, bins)[filled] / share
     seen = np.bincount(place, same, bins)[filled] / share
     return Reliability(mean, seen, share)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Neighbouring scores that the comparisons cannot tell apart: their mean stated log-likelihood ratio and the one observed."""
+
+    stated: float
+    observed: float
+    genuine: int
+    impostor: int
+
+
+def blocks(table: ScoreTable, log_lr: F64) -> list[Block]:
+    """Return stated against observed log-likelihood ratio in the blocks of pool-adjacent-violators that hold both kinds.
+
+    log_lr: at each score of the table. An observed ratio of nothing or everything is infinite and makes no block.
+    """
+    best = optimal_log_lr(table)
+    starts = np.flatnonzero(np.concatenate([[True], best[1:] != best[:-1]])) if best.size else np.zeros(0, np.int64)
+    weight = table.genuine / max(table.genuine.sum(), 1) + table.impostor / max(table.impostor.sum(), 1)
+    out = []
+    for first, last in zip(starts, [*starts[1:], len(best)], strict=True):
+        if np.isfinite(best[first]):
+            part = slice(int(first), int(last))
+            stated = float(np.average(log_lr[part], weights=weight[part]))
+            out.append(Block(stated, float(best[first]), int(table.genuine[part].sum()), int(table.impostor[part].sum())))
+    return out

@@ -52,6 +52,8 @@ def _protocol(d: Document) -> str:
         return f"Everybody enrolled, then everybody claimed his own and {names} other names, up to {p['tries']} tries each."
     what = "the pairs of a list" if p["pairs"] else "every sample against every other"
     limits = "".join(f", {side}s where {p[f'{side}_where']}" for side in ("reference", "probe") if p[f"{side}_where"])
+    if p.get("middle", 1.0) != 1.0:
+        limits += f", the middle {100 * p['middle']:.0f} % of each picture's sides"
     return f"References {p['reference']}, probes {p['probe']}, {what}{limits}; score: {p['score']}; quality gate {'on' if p['quality_gate'] else 'off'}."
 
 

@@ -179,18 +179,23 @@ def _targets(d: Document) -> Drawing | None:
 
 
 def _reliability(d: Document) -> Drawing | None:
-    rows = d["reliability"]
+    rows = d["likelihood_ratios"]
     if not rows:
         return None
-    figure, axes = _figure((4.6, 4.4))
-    stated, observed = ([r[k] for r in rows] for k in ("stated", "observed"))
-    axes.plot([0, 1], [0, 1], ":", color=_GREY, lw=1, label="means what it says")
-    axes.plot(stated, observed, "o-", color=_GENUINE, ms=4.5, lw=1, label="this calibration")
-    axes.set(xlabel="stated probability of the same person, at even odds", ylabel="observed share", xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
+    figure, axes = _figure((5.2, 4.4))
+    stated, observed = (np.array([r[k] for r in rows]) / np.log(10) for k in ("stated", "observed"))
+    rare = np.array([min(r["genuine"], r["impostor"]) for r in rows], float)
+    ends = np.array([min(stated.min(), observed.min()) - 0.3, max(stated.max(), observed.max()) + 0.3])
+    axes.fill_between(ends, ends - np.log10(2), ends + np.log10(2), color="#dddddd", lw=0, label="within a factor of 2")
+    axes.plot(ends, ends, ":", color=_GREY, lw=1, label="means what it says")
+    axes.scatter(stated, observed, s=8 + 12 * np.log10(np.maximum(rare, 1)), color=_GENUINE, alpha=0.8, label="this calibration", zorder=3)
+    axes.axhline(0, color=_GREY, lw=0.6)
+    axes.axvline(0, color=_GREY, lw=0.6)
+    axes.set(xlabel="likelihood ratio stated, power of ten", ylabel="likelihood ratio observed, power of ten", xlim=ends, ylim=ends)
     axes.legend(loc="upper left")
     caption = (
-        f"Comparisons in {len(rows)} groups of equal weight by stated probability. Above the line: too modest, below: too sure. "
-        f"Mean distance {d['ece']:.3f}."
+        "How many times likelier a score is for the same person than for different people: stated across, observed up; larger dots rest on more "
+        f"comparisons. Above the line: too modest, below: too sure. At even odds the probability is off by {d['ece']:.3f} on average."
     )
     return Drawing("Reliability", _svg(figure, "reliability"), caption)
 

@@ -175,16 +175,23 @@ def _ranks(d: Document) -> Table | None:
 def _pad(d: Document) -> Table:
     """Return the headline of attack detection: the worst species first."""
     rows = [
-        (f"APCER {name}", percent(e["value"]), interval(e), f"{e['n']:,}", percent(d["apnrr"][name]["value"]))
+        (f"APCER {name}", *_judged(e, d["apnrr"][name]), f"{e['n']:,}", percent(d["apnrr"][name]["value"]))
         for name, e in d["apcer"].items()
     ]
     if d["bpcer"] is not None:
-        rows.append(("BPCER", percent(d["bpcer"]["value"]), interval(d["bpcer"]), f"{d['bpcer']['n']:,}", percent(d["bpnrr"]["value"])))
+        rows.append(("BPCER", *_judged(d["bpcer"], d["bpnrr"]), f"{d['bpcer']['n']:,}", percent(d["bpnrr"]["value"])))
     note = (
         "APCER: attacks that the gates passed, by species, the worst first; species are never averaged. BPCER: bona fide presentations that they "
         "failed. Non-response: neither, because no face was found or the sensors needed were not there; it opens nothing and has to be tried again."
     )
     return Table("Headline", ("Figure", "Value", "95 % interval", "Presentations", "Non-response"), tuple(rows), note)
+
+
+def _judged(error: Mapping[str, Any], silent: Mapping[str, Any]) -> tuple[str, str]:
+    """Write an error rate, unless not one presentation got a verdict: then there is none to write."""
+    if silent["value"] == 1.0:
+        return f"not measured: no verdict on any of {error['n']:,}", ""
+    return percent(error["value"]), interval(error)
 
 
 def _cues(d: Document) -> Table:
