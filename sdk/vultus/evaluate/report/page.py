@@ -10,7 +10,8 @@ from typing import Any
 
 from vultus import pictures
 from vultus.evaluate.report.caveats import caveats
-from vultus.evaluate.report.plots import Drawing, drawings
+from vultus.evaluate.report.drawing import Drawing
+from vultus.evaluate.report.plots import drawings
 from vultus.evaluate.report.tables import Document, Table, counts_line, tables
 from vultus.evaluate.samples import Sample
 from vultus.frames import Stream

@@ -1,37 +1,25 @@
-"""The drawings of a report, each an SVG element that needs nothing from outside the page."""
+"""The drawings of a report."""
 
 from __future__ import annotations
 
-import io
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from vultus.evaluate.report.drawing import Drawing, new_figure, to_svg
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 Document = Mapping[str, Any]
 
 _GENUINE, _IMPOSTOR, _GREY = "#1b6ca8", "#c4501b", "#666666"
 """Blue and orange differ for every common kind of colour blindness, and in grey print."""
-_SIZE: Final = (6.2, 4.0)
 _STYLE: Final[Any] = {
     "font.family": "sans-serif", "font.size": 9.5, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True,
     "grid.color": "#e3e3e3", "grid.linewidth": 0.6, "axes.axisbelow": True, "svg.fonttype": "none", "legend.frameon": False,
 }  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Drawing:
-    """A drawing with its title and what it shows, in a sentence or two."""
-
-    title: str
-    svg: str
-    caption: str
 
 
 def drawings(document: Document) -> list[Drawing]:
@@ -49,29 +37,6 @@ def drawings(document: Document) -> list[Drawing]:
     return [d for d in found if d is not None]
 
 
-def _figure(size: tuple[float, float] = _SIZE) -> tuple[Figure, Axes]:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=size, layout="constrained")
-    return figure, figure.add_subplot()
-
-
-def _svg(figure: Figure, name: str) -> str:
-    """Return the SVG element alone; ids carry the drawing's name, since several drawings share one page."""
-    from matplotlib import rc_context
-
-    out = io.StringIO()
-    with rc_context({"svg.hashsalt": name}):
-        figure.savefig(out, format="svg", metadata={"Date": None})
-    text = out.getvalue()
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', text)
-    text = re.sub(r'(xlink:href="#|url\(#)', rf"\1{name}-", text)
-    # The page scales it: the drawing keeps its proportions and loses its size in points.
-    return re.sub(r'<svg ([^>]*?)height="[^"]+"([^>]*?)width="[^"]+"', r"<svg \1\2", text, count=1)
-
-
 def _curve(d: Document) -> dict[str, Any] | None:
     """Return the curve's points as arrays, with gaps where no interval was found."""
     points = [p for p in d["curve"] if p["target"] <= 0.5]
@@ -84,7 +49,7 @@ def _roc(d: Document) -> Drawing | None:
     c = _curve(d)
     if c is None:
         return None
-    figure, axes = _figure()
+    figure, axes = new_figure()
     axes.fill_between(
         c["target"], 100 * (1 - c["high"]), 100 * (1 - c["low"]), color=_GENUINE, alpha=0.2, lw=0, label="95 % band, people resampled"
     )
@@ -99,7 +64,7 @@ def _roc(d: Document) -> Drawing | None:
     axes.set_ylim(max(0.0, 100 * (1 - float(np.nanmax(c["high"]))) - 3), 100.6)
     axes.legend(loc="lower right")
     caption = "How many genuine comparisons match (up) when impostors match at most as often as the rate below (across). Further up and left is better."
-    return Drawing("ROC", _svg(figure, "roc"), caption)
+    return Drawing("ROC", to_svg(figure, "roc"), caption)
 
 
 def _det(d: Document) -> Drawing | None:
@@ -108,7 +73,7 @@ def _det(d: Document) -> Drawing | None:
         return None
     from scipy.stats import norm
 
-    figure, axes = _figure((6.2, 4.4))
+    figure, axes = new_figure((6.2, 4.4))
     floor = 1e-7
 
     def bend(values: Any) -> Any:
@@ -133,14 +98,14 @@ def _det(d: Document) -> Drawing | None:
     axes.set(xlabel="false-match rate", ylabel="false-non-match rate")
     axes.legend(loc="upper right")
     caption = "Both errors on normal-deviate scales: two bell-shaped score distributions would give a straight line. Further down and left is better."
-    return Drawing("DET", _svg(figure, "det"), caption)
+    return Drawing("DET", to_svg(figure, "det"), caption)
 
 
 def _scores(d: Document) -> Drawing | None:
     h = d["histogram"]
     if not h["edges"]:
         return None
-    figure, axes = _figure()
+    figure, axes = new_figure()
     edges, width = np.array(h["edges"]), h["edges"][1] - h["edges"][0]
     for key, colour, name in (("impostor", _IMPOSTOR, "different people"), ("genuine", _GENUINE, "same person")):
         shares = np.array(h[key]) / width
@@ -157,14 +122,14 @@ def _scores(d: Document) -> Drawing | None:
             axes.annotate(name, (e["threshold"], top * 26), rotation=90, ha="right", va="top", fontsize=8, color=_GREY)
     axes.legend(loc="upper left")
     caption = "Scores of both kinds of comparison, on a logarithmic scale so that the rare ones show; dashed: the threshold for each false-accept rate."
-    return Drawing("Scores and thresholds", _svg(figure, "scores"), caption)
+    return Drawing("Scores and thresholds", to_svg(figure, "scores"), caption)
 
 
 def _targets(d: Document) -> Drawing | None:
     seen = [(float(k), e) for k, e in d["targets"].items() if e is not None and e["measurable"]]
     if not seen:
         return None
-    figure, axes = _figure()
+    figure, axes = new_figure()
     x = np.array([t for t, _ in seen])
     y = np.array([max(e["fmr"]["value"], 1e-9) for _, e in seen])
     low, high = (np.array([max(e["fmr"][k], 1e-9) for _, e in seen]) for k in ("low", "high"))
@@ -175,14 +140,14 @@ def _targets(d: Document) -> Drawing | None:
     axes.set(xscale="log", yscale="log", xlabel="false-match rate asked for", ylabel="false-match rate measured", xlim=ends)
     axes.legend(loc="upper left")
     caption = "The calibration is asked for a rate and gives a threshold; this is the rate that the threshold has on these people, whom it has not seen."
-    return Drawing("Target and truth", _svg(figure, "targets"), caption)
+    return Drawing("Target and truth", to_svg(figure, "targets"), caption)
 
 
 def _reliability(d: Document) -> Drawing | None:
     rows = d["likelihood_ratios"]
     if not rows:
         return None
-    figure, axes = _figure((5.2, 4.4))
+    figure, axes = new_figure((5.2, 4.4))
     stated, observed = (np.array([r[k] for r in rows]) / np.log(10) for k in ("stated", "observed"))
     rare = np.array([min(r["genuine"], r["impostor"]) for r in rows], float)
     ends = np.array([min(stated.min(), observed.min()) - 0.3, max(stated.max(), observed.max()) + 0.3])
@@ -197,7 +162,7 @@ def _reliability(d: Document) -> Drawing | None:
         "How many times likelier a score is for the same person than for different people: stated across, observed up; larger dots rest on more "
         f"comparisons. Above the line: too modest, below: too sure. At even odds the probability is off by {d['ece']:.3f} on average."
     )
-    return Drawing("Reliability", _svg(figure, "reliability"), caption)
+    return Drawing("Reliability", to_svg(figure, "reliability"), caption)
 
 
 def _groups(d: Document) -> Drawing | None:
@@ -223,7 +188,7 @@ def _groups(d: Document) -> Drawing | None:
         if key == "fmr" and any(r["fmr"] is not None and r["fmr"]["low"] > 0 for r in g["rows"].values()):
             axes.set_xscale("log")
     caption = f"Each group at the one threshold that gives FAR {g['target']} overall, with 95 % intervals; bars that do not overlap differ by more than chance."
-    return Drawing(f"Groups by {g['column']}", _svg(figure, "groups"), caption)
+    return Drawing(f"Groups by {g['column']}", to_svg(figure, "groups"), caption)
 
 
 def _robustness(d: Document) -> Drawing | None:
@@ -252,12 +217,12 @@ def _robustness(d: Document) -> Drawing | None:
     caption = (
         "Genuine comparisons lost at the fixed threshold as the probe gets worse; dotted: clean. Strengths are in the units of the table."
     )
-    return Drawing("Robustness", _svg(figure, "robustness"), caption)
+    return Drawing("Robustness", to_svg(figure, "robustness"), caption)
 
 
 def _bars(rows: Sequence[tuple[str, Mapping[str, Any], str]], title: str, name: str, caption: str) -> Drawing:
     """Draw rates with intervals as horizontal bars."""
-    figure, axes = _figure((6.2, 1.2 + 0.4 * len(rows)))
+    figure, axes = new_figure((6.2, 1.2 + 0.4 * len(rows)))
     for y, (_, e, colour) in enumerate(rows):
         axes.barh(y, 100 * e["value"], color=colour, alpha=0.35, height=0.55)
         axes.plot([100 * e["low"], 100 * e["high"]], [y, y], color=colour, lw=2)
@@ -265,7 +230,7 @@ def _bars(rows: Sequence[tuple[str, Mapping[str, Any], str]], title: str, name: 
     axes.set_yticks(range(len(rows)), [label for label, _, _ in rows])
     axes.set(ylim=(len(rows) - 0.5, -0.5), xlabel="%, with 95 % interval")
     axes.set_xlim(left=0)
-    return Drawing(title, _svg(figure, name), caption)
+    return Drawing(title, to_svg(figure, name), caption)
 
 
 def _species(d: Document) -> Drawing | None:
@@ -286,7 +251,7 @@ def _cue(name: str, cue: Mapping[str, Any]) -> Drawing | None:
     h = cue["histogram"]
     if not h["edges"]:
         return None
-    figure, axes = _figure((6.2, 3.2))
+    figure, axes = new_figure((6.2, 3.2))
     colours = [_IMPOSTOR, "#7a3b8f", "#4d7c2a", "#a8841b", "#8a8a8a"]
     attacks = [label for label in h["labels"] if label != "bona_fide"]
     for label, shares in h["labels"].items():
@@ -297,7 +262,9 @@ def _cue(name: str, cue: Mapping[str, Any]) -> Drawing | None:
     axes.set(xlabel=f"{name.replace('_', ' ')}, {cue['unit']}", ylabel="share of presentations, %")
     axes.legend(loc="best", fontsize=8.5)
     return Drawing(
-        f"Cue: {name.replace('_', ' ')}", _svg(figure, f"cue-{name}"), "Measured values where the cue could be measured; dashed: its limit."
+        f"Cue: {name.replace('_', ' ')}",
+        to_svg(figure, f"cue-{name}"),
+        "Measured values where the cue could be measured; dashed: its limit.",
     )
 
 
