@@ -97,7 +97,7 @@ def test_the_sdist_holds_all_that_a_build_needs(sdist: Path) -> None:
 def test_the_wheel_works_away_from_the_source(wheel: Path, tmp_path: Path) -> None:
     """Installed into a clean environment, the package finds its extension and its graphs inside itself."""
     python = fresh_environment(tmp_path / "venv")
-    run(python, "-m", "pip", "install", "--quiet", "--no-deps", wheel, cwd=tmp_path)
+    run(python, "-m", "pip", "install", "--quiet", "--no-deps", "--ignore-installed", wheel, cwd=tmp_path)
     file, isa, root, heavy = json.loads(run(python, "-c", PROBE, cwd=tmp_path))
     assert Path(file).is_relative_to(tmp_path)
     assert Path(root).is_relative_to(tmp_path)
@@ -108,7 +108,19 @@ def test_the_wheel_works_away_from_the_source(wheel: Path, tmp_path: Path) -> No
 def test_an_editable_install_uses_the_checkout(checkout: Path, tmp_path: Path) -> None:
     """Installed in place, the package is the checkout's, with its extension and the checkout's graphs."""
     python = fresh_environment(tmp_path / "venv")
-    run(python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--editable", checkout, cwd=tmp_path)
+    run(
+        python,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--ignore-installed",
+        "--no-build-isolation",
+        "--editable",
+        checkout,
+        cwd=tmp_path,
+    )
     file, isa, root, heavy = json.loads(run(python, "-c", PROBE, cwd=tmp_path))
     assert Path(file) == checkout / "sdk" / "vultus" / "__init__.py"
     assert Path(root) == checkout / "models"
