@@ -134,7 +134,7 @@ def compare_all(scorer: Scorer, person: I32, seed: int = 0, progress: Callable[[
     total = impostor_weight(scorer, person, np.ones(people))
     capacity = total if total <= KEEP_ALL else int(TAIL_SHARE * total) + 1
     tail, genuine, rng = _Tail(max(int(capacity), 1)), [], np.random.default_rng(seed)
-    draw = BODY_SAMPLE / max(total, 1.0)
+    draw = min(1.0, BODY_SAMPLE / max(total, 1.0))
     drawn: list[Pairs] = []
     counts = np.zeros(BINS, np.int64)
     step = max(1, _BLOCK // max(len(probe), 1))

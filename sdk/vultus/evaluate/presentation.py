@@ -168,6 +168,8 @@ def _warnings(
         people = len({samples[i].person for i in rows})
         if len(rows) < _ENOUGH or people * 10 < len(rows):
             out.append(f"{label}: {len(rows):,} presentations of {people:,} people; the intervals treat presentations as independent")
+    if not species:
+        out.append("the index holds no attacks; nothing is said about APCER")
     silent = [name for name, r in species.items() if r.no_response.value > 0.5]
     if silent:
         out.append(

@@ -73,19 +73,19 @@ def reliability(log_lr: F64, genuine: _Weights, impostor: _Weights, bins: int = 
     """
     if genuine.sum() == 0 or impostor.sum() == 0:
         return None
-    order = np.argsort(log_lr, kind="stable")
-    same = 0.5 * genuine[order] / genuine.sum()
-    total = same + 0.5 * impostor[order] / impostor.sum()
+    values, place = np.unique(log_lr, return_inverse=True)
+    same = 0.5 * np.bincount(place, genuine) / genuine.sum()
+    total = same + 0.5 * np.bincount(place, impostor) / impostor.sum()
     with np.errstate(over="ignore"):
-        stated = 1.0 / (1.0 + np.exp(-log_lr[order]))
+        stated = 1.0 / (1.0 + np.exp(-values))
     # The middle of each value's own weight decides its bin, so that one heavy value falls into one bin.
     middle = np.cumsum(total) - total / 2
-    place = np.minimum((middle * bins).astype(np.int64), bins - 1)
-    weight = np.bincount(place, total, bins)
+    bin_of = np.minimum((middle * bins).astype(np.int64), bins - 1)
+    weight = np.bincount(bin_of, total, bins)
     filled = weight > 0
     share: F64 = weight[filled].astype(np.float64)
-    mean = np.bincount(place, total * stated, bins)[filled] / share
-    seen = np.bincount(place, same, bins)[filled] / share
+    mean = np.bincount(bin_of, total * stated, bins)[filled] / share
+    seen = np.bincount(bin_of, same, bins)[filled] / share
     return Reliability(mean, seen, share)
 
 

@@ -12,7 +12,7 @@ from vultus import pictures
 from vultus.evaluate.report.caveats import caveats
 from vultus.evaluate.report.drawing import Drawing
 from vultus.evaluate.report.plots import drawings
-from vultus.evaluate.report.tables import Document, Table, counts_line, tables
+from vultus.evaluate.report.tables import Document, Table, counts_line, percent, tables
 from vultus.evaluate.samples import Sample
 from vultus.frames import Stream
 
@@ -70,6 +70,9 @@ def _big(d: Document) -> str:
     first = tuple(row[0] for row in headline.rows if row[0].startswith(("APCER", "IAPAR")))[:1]
     shown = [n for n in (*first, *names) if n in rows and rows[n][2]]
     boxes = [(n + (" (worst species)" if n in first else ""), rows[n][1], rows[n][2]) for n in shown]
+    lost, due = d["counts"]["failed_to_acquire"], d["counts"]["samples"]
+    if lost and d["kind"] in ("match", "lfw"):
+        boxes.append(("Failed to acquire", percent(lost / due), f"{lost:,} of {due:,} samples"))
     found = "".join(f"<div><span>{escape(n)}</span><b>{escape(v)}</b><span>{escape(i)}</span></div>" for n, v, i in boxes)
     return f'<div class="big">{found}</div>'
 
