@@ -32,6 +32,8 @@ _EYES_MM: Final = 63.0
 _RIVAL: Final = 0.5
 """A second face counts when its eye distance is at least this share of the first's; smaller ones are bystanders or pictures on a wall."""
 _TRACK_NS: Final = 1_000_000_000
+_MOTION_NS: Final = 200_000_000
+"""Frame sets farther apart are not two moments of one movement: six at 30 a second."""
 _TRACKED: Final = 5
 """Frame sets in a row that may look only near the last face; then the whole frame is searched for a second face."""
 
@@ -65,6 +67,7 @@ class _Work:
     faces: dict[Stream, Face] = field(default_factory=dict)
     qualities: dict[Stream, Quality] = field(default_factory=dict)
     count: int = 0
+    moved: bool = False
     relief: Relief | None = None
     latency: dict[str, float] = field(default_factory=dict)
 
@@ -145,6 +148,7 @@ class Pipeline:
                 rgb = self._detector.find(fs.rgb.data, Stream.RGB)
         if rgb:
             work.faces[Stream.RGB] = _foremost(rgb, fs.rgb)
+            work.moved = self._moved(fs, work.faces[Stream.RGB])
             self._last = (fs.time_ns, fs.device.serial, work.faces[Stream.RGB])
         nir: list[Face] = []
         if fs.nir is not None and work.nir is not None:
@@ -154,6 +158,13 @@ class Pipeline:
         if nir:
             work.faces[Stream.NIR] = _foremost(nir, fs.nir)
         work.count = max(_rivals(rgb), _rivals(nir))
+
+    def _moved(self, fs: FrameSet, face: Face) -> bool:
+        """Say whether the face moved by more than a third of its eye distance since the frame set before."""
+        if self._last is None or self._last[1] != fs.device.serial or not 0 < fs.time_ns - self._last[0] <= _MOTION_NS:
+            return False
+        shift = np.abs(face.landmarks.mean(0) - self._last[2].landmarks.mean(0))
+        return float(shift.max()) > face.eye_distance / 3
 
     def _tracked_region(self, fs: FrameSet) -> Region | None:
         if self._last is None or self._tracked >= _TRACKED:
@@ -253,6 +264,8 @@ def _summary(work: _Work, fs: FrameSet) -> tuple[Quality | None, tuple[Hint, ...
     hints = list(chosen.hints)
     if work.count > 1 and Hint.MULTIPLE_FACES not in hints:
         hints.insert(0, Hint.MULTIPLE_FACES)
+    if work.moved:
+        hints.append(Hint.HOLD_STILL)
     if fs.depth is None or fs.nir is None:
         hints.append(Hint.SENSOR_MISSING)
     elif work.relief is None:

@@ -212,6 +212,17 @@ def test_a_stream_of_somebody_else_is_not_accepted(
         assert not auth.verify(spoofed, user="eileen").accepted
 
 
+def test_a_face_that_jumps_is_asked_to_hold_still(auth: Authenticator, genuine: list[FrameSet]) -> None:
+    """A face that moves by more than a third of its eye distance between two frame sets brings the hint; a swaying one does not."""
+    steady = [auth.observe(fs).hints for fs in genuine]
+    assert all(Hint.HOLD_STILL not in hints for hints in steady[1:])
+    colour = genuine[-1].rgb
+    assert colour is not None
+    later = dataclasses.replace(colour, data=np.roll(colour.data, 40, axis=1), time_ns=colour.time_ns + 33_000_000)
+    jumped = dataclasses.replace(genuine[-1], rgb=later)
+    assert Hint.HOLD_STILL in auth.observe(jumped).hints
+
+
 def test_depth_without_a_return_is_not_accepted(auth: Authenticator, genuine: list[FrameSet]) -> None:
     """A depth picture of NaN becomes no return, and without relief the secure tier asks for more."""
     depth = genuine[0].depth
