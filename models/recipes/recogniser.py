@@ -1,7 +1,8 @@
-"""Makes the face recogniser: SFace in 8-bit integers, PRelu as the larger of x and slope * x."""
+"""Makes the face recogniser: SFace with its first layers in float and the others in 8-bit integers."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -10,8 +11,22 @@ from models.recipes.grids import choose_grid
 from models.recipes.layers import Layer, Network, read_network, rewire
 from models.recipes.writer import GraphWriter
 
-REACH: Final = 9.0
-"""Standard deviations kept on each side of a channel's mean; models/README.md has the figures for others."""
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How the graph is quantised; models/README.md has the figures of other choices.
+
+    `float_layers` first layers stay in float: they cause most of the rounding error, and 8 bits would not make them faster.
+    `depthwise` and `pointwise` are the standard deviations kept on each side of a channel's mean: a depthwise layer's tails are
+    longer, and the grid of the other layers must also hold the value before PRelu.
+    """
+
+    float_layers: int = 6
+    depthwise: float = 11.0
+    pointwise: float = 8.0
+
+
+SHIPPED: Final = Form()
 INPUT: Final[dict[str, tuple[int, ...]]] = {"input": (1, 3, 112, 112)}
 OUTPUT: Final[dict[str, tuple[int, ...]]] = {"embedding": (1, 128)}
 _INPUT_STEP, _INPUT_ZERO = 1 / 128, 128
@@ -20,33 +35,66 @@ _TOP: Final = 127
 """Largest weight; -128 is left out so that the range is symmetric."""
 
 
-def build_recogniser(weights: bytes, reach: float = REACH) -> bytes:
+def build_recogniser(weights: bytes, form: Form = SHIPPED) -> bytes:
     """Return the 8-bit graph from `input` (1, 3, 112, 112), R G B planes of (pixel - 127.5) / 128, to `embedding` (1, 128).
 
     The embedding is not of unit length.
     """
     network = read_network(weights)
-    grids = [choose_grid(layer, reach, materialised=not layer.depthwise) for layer in network.layers]
-    # Every channel is scaled so that one step is 1: then no activation needs a scale of its own.
-    network = rewire(network, [grid.factor for grid in grids])
+    first = form.float_layers
+    grids = []
+    for i, layer in enumerate(network.layers):
+        reach = form.depthwise if layer.depthwise else form.pointwise
+        grids.append(choose_grid(layer, reach, materialised=not layer.depthwise and i >= first))
+    # Every stored channel is scaled so that one step is 1: then no activation needs a scale of its own.
+    factors = [grid.factor if i >= first - 1 else np.sign(grid.factor) for i, grid in enumerate(grids)]
+    network = rewire(network, factors)
     writer = _Integers()
-    name = writer.start()
-    mean = np.zeros(3)
-    for layer, grid in zip(network.layers, grids, strict=True):
+    name = "input"
+    for layer, factor in zip(network.layers[:first], factors[:first], strict=True):
+        name = _float_layer(writer, layer, name, factor)
+    name = writer.start(name, grids[first - 1].zero if first else None)
+    mean = grids[first - 1].mean if first else np.zeros(3)
+    for layer, grid in zip(network.layers[first:], grids[first:], strict=True):
         name = writer.layer(layer, name, mean, grid.zero)
         mean = grid.mean
     writer.head(network, name, mean)
     return writer.serialise(INPUT, OUTPUT)
 
 
-def build_float(weights: bytes) -> bytes:
-    """Return the float graph with the same input and output: what the 8-bit graph is measured against."""
+def _float_layer(writer: GraphWriter, layer: Layer, source: str, factor: F64) -> str:
+    """Write a float layer whose output channels, and so its weights, were multiplied by `factor`; return the output's name.
+
+    PRelu is straight * x + Relu(bend * x), each product a 1 x 1 depthwise convolution: ONNX Runtime keeps those in its blocked
+    layout and merges Relu and the sum into them, while Mul and PRelu cost two changes of layout.
+    """
+    straight = np.where(factor > 0, layer.slope, 1.0)
+    bend = np.abs(1.0 - layer.slope)
+    x = writer.add("Conv", [source, *_tensors(writer, layer)], f"{layer.name}_x", **_shape(layer))
+    products = []
+    for tag, value in (("bend", bend), ("straight", straight)):
+        weight = writer.constant(f"{layer.name}_{tag}", value[:, None, None, None])
+        products.append(writer.add("Conv", [x, weight], f"{layer.name}_{tag}_x", group=len(value), kernel_shape=[1, 1]))
+    bent = writer.add("Relu", products[:1], f"{layer.name}_bent")
+    return writer.add("Add", [products[1], bent], f"{layer.name}_y")
+
+
+def build_float(weights: bytes, *, straight: bool = False) -> bytes:
+    """Return the float graph with the same input and output: what the 8-bit graph is measured against.
+
+    `straight` writes PRelu as the float layers of the shipped graph have it; the numbers are the same but for rounding.
+    """
     network = read_network(weights)
     writer = GraphWriter()
     name = "input"
-    for layer in network.layers:
-        tensors = [writer.constant(f"{layer.name}_weight", layer.weight), writer.constant(f"{layer.name}_bias", layer.bias)]
-        x = writer.add("Conv", [name, *tensors], f"{layer.name}_x", **_shape(layer))
+    signs = [np.where(layer.slope > 1, -1.0, 1.0) for layer in network.layers]
+    if straight:
+        network = rewire(network, signs)
+    for layer, sign in zip(network.layers, signs, strict=True):
+        if straight:
+            name = _float_layer(writer, layer, name, sign)
+            continue
+        x = writer.add("Conv", [name, *_tensors(writer, layer)], f"{layer.name}_x", **_shape(layer))
         name = writer.add("PRelu", [x, writer.constant(f"{layer.name}_slope", layer.slope[:, None, None])], f"{layer.name}_y")
     head = [writer.constant("head_weight", network.head_weight.reshape(128, -1)), writer.constant("head_bias", network.head_bias)]
     writer.add("Gemm", [writer.add("Flatten", [name], "flat"), *head], "embedding", transB=1)
@@ -60,12 +108,15 @@ class _Integers(GraphWriter):
         super().__init__()
         self._step, self._step_name, self._zero_name = _INPUT_STEP, "", ""
 
-    def start(self) -> str:
-        """Write the conversion of the float input and return its name."""
+    def start(self, source: str, zero: int | None) -> str:
+        """Write the conversion to integers, of the input where `zero` is None and of channels whose step is 1 otherwise."""
         self.constant("one", 1.0)
-        self._step_name = self.constant("input_step", _INPUT_STEP)
-        self._zero_name = self.constant("input_zero", _INPUT_ZERO, np.uint8)
-        return self.add("QuantizeLinear", ["input", self._step_name, self._zero_name], "input_levels")
+        if zero is None:
+            self._step_name = self.constant("input_step", _INPUT_STEP)
+        else:
+            self._step, self._step_name = 1.0, "one"
+        self._zero_name = self.constant("start_zero", _INPUT_ZERO if zero is None else zero, np.uint8)
+        return self.add("QuantizeLinear", [source, self._step_name, self._zero_name], "start")
 
     def layer(self, layer: Layer, source: str, mean: F64, zero: int) -> str:
         """Write a convolution and its PRelu, give the output the step 1 and return its name.
@@ -118,6 +169,10 @@ def _round(weight: F64) -> tuple[F64, F64]:
 def _error(levels: F64, step: F64, weight: F64) -> F64:
     """Return what rounding added to each pair of output and input channel, summed over the kernel."""
     return np.asarray((levels * step[:, None, None, None] - weight).sum((2, 3)), np.float64)
+
+
+def _tensors(writer: GraphWriter, layer: Layer) -> list[str]:
+    return [writer.constant(f"{layer.name}_weight", layer.weight), writer.constant(f"{layer.name}_bias", layer.bias)]
 
 
 def _shape(layer: Layer) -> dict[str, Any]:
