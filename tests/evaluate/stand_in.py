@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass, field
+from multiprocessing import parent_process
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,11 +26,14 @@ class ColourPipeline:
     log: Path | None = None
     fail_after: int | None = None
     calls: int = 0
+    mortal: bool = False
 
     def process(self, frame_set: FrameSet) -> Any:
-        """Return a probe; `fail_after` calls it is interrupted as by Ctrl-C."""
+        """Return a probe; `fail_after` calls it is interrupted as by Ctrl-C, or a worker process ended as by the system."""
         self.calls += 1
         if self.fail_after is not None and self.calls > self.fail_after:
+            if self.mortal and parent_process() is not None:
+                os._exit(9)
             raise KeyboardInterrupt
         if self.log is not None:
             with self.log.open("a") as file:
@@ -71,10 +76,12 @@ class ColourMaker:
     fail_after: int | None = None
     gate: bool = True
     graph: str = field(default=GRAPH)
+    mortal: bool = False
 
     def __call__(self) -> ColourPipeline:
         """Return a new pipeline."""
-        return ColourPipeline(self.log, self.fail_after)
+        fails = self.fail_after if not self.mortal or parent_process() is not None else None
+        return ColourPipeline(self.log, fails, mortal=self.mortal)
 
     def graphs(self) -> dict[str, str]:
         """Return the graph that the cache keys on."""

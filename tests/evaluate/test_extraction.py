@@ -48,6 +48,14 @@ def test_a_second_run_computes_nothing_and_gives_the_same(data, tasks, tmp_path)
         assert a.to_row() == b.to_row()
 
 
+def test_workers_that_the_system_ends_do_not_end_the_run(data, tasks, tmp_path) -> None:
+    """What the workers did not finish is done in the calling process, and everything is there, in order."""
+    hashes = hash_files(data)
+    alone = extract(tasks, ColourMaker(), None, hashes)
+    survived = extract(tasks, ColourMaker(tmp_path / "calls", fail_after=5, mortal=True), None, hashes, workers=2)
+    assert [a.to_row() for a in survived] == [a.to_row() for a in alone]
+
+
 def test_an_interrupted_run_resumes_where_it_stopped(data, tasks, tmp_path) -> None:
     """What was finished before Ctrl-C is not computed again."""
     hashes = hash_files(data)

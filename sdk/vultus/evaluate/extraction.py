@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -153,12 +154,23 @@ def extract(
 
 def _run(tasks: Mapping[str, Task], maker: Maker, workers: int) -> Iterator[tuple[str, Features]]:
     """Yield the features of each task as they come, here or in worker processes."""
-    if workers <= 1 or len(tasks) < 2 * workers:
-        if tasks:
-            pipeline = maker()
-            for key, task in tasks.items():
-                yield key, features_of(task, pipeline)
-        return
+    left = dict(tasks)
+    if workers > 1 and len(left) >= 2 * workers:
+        try:
+            for key, features in _run_in_workers(tasks, maker, workers):
+                del left[key]
+                yield key, features
+        except BrokenProcessPool:
+            # The system ended a worker, for want of memory as a rule: one process needs the least, so the rest is done here.
+            pass
+    if left:
+        pipeline = maker()
+        for key, task in left.items():
+            yield key, features_of(task, pipeline)
+
+
+def _run_in_workers(tasks: Mapping[str, Task], maker: Maker, workers: int) -> Iterator[tuple[str, Features]]:
+    """Yield the features of each task in order; raises BrokenProcessPool when a worker is ended from outside."""
     with _pool(workers, maker) as pool:
         waiting: dict[Future[Features], str] = {}
         rest = iter(tasks.items())
