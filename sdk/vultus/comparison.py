@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,16 +68,20 @@ class Looks:
         return tuple(out)
 
 
+def merged_rates(scored: Sequence[tuple[cal.PairTable, float]]) -> tuple[float, float, float | None]:
+    """Return the false-match rate of the pairs of one attempt, its upper bound, and the share of missed matches (None = not measured)."""
+    rates = [table.rate(score) for table, score in scored]
+    merged = cal.merge([r for r, _ in rates])
+    measured = [m for m in (table.miss_rate(score) for table, score in scored) if m is not None]
+    return merged, max(merged, cal.merge([u for _, u in rates])), cal.merge(measured) if measured else None
+
+
 def match_of(usable: list[tuple[PairScore, cal.PairTable]], target: float, stated: float) -> tuple[Match, bool]:
     """Merge the calibrated pairs of one candidate; the flag says whether every table can support `target`."""
-    rates = [table.rate(pair.score) for pair, table in usable]
     thresholds = [table.threshold_for(target) for _, table in usable]
-    merged = cal.merge([r for r, _ in rates])
-    upper = max(merged, cal.merge([u for _, u in rates]))
+    merged, upper, missed = merged_rates([(table, pair.score) for pair, table in usable])
     # The mean, not the sum, of the log-likelihood ratios: exact for fully dependent pairs, a lower bound for any others.
     log_lr = float(np.mean([table.log_lr(pair.score) for pair, table in usable]))
-    missed = [table.miss_rate(pair.score) for pair, table in usable]
-    measured = [m for m in missed if m is not None]
     first = thresholds[0].value
     match = Match(
         usable[0][0].score,
@@ -87,7 +91,7 @@ def match_of(usable: list[tuple[PairScore, cal.PairTable]], target: float, state
         first if np.isfinite(first) else 1.0,
         stated,
         tuple(pair for pair, _ in usable),
-        cal.merge(measured) if measured else None,
+        missed,
     )
     return match, all(t.supported for t in thresholds)
 

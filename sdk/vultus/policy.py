@@ -177,10 +177,14 @@ def first_failing(evidence: Evidence, policy: Policy) -> Reason:
         return Reason.MATCH_MISSING
     if not (evidence.supported or policy.allow_extrapolation):
         return Reason.NOT_CALIBRATED
-    if evidence.match.fmr <= limit(policy, evidence.candidates, evidence.looks):
+    return compared(evidence.match.fmr, evidence.match.miss_rate, limit(policy, evidence.candidates, evidence.looks), policy.risk)
+
+
+def compared(fmr: float, miss_rate: float | None, limit: float, risk: float) -> Reason:
+    """Return what a comparison alone says: ACCEPTED up to `limit`, NO_MATCH where few genuine ones score so low, UNSURE between the two."""
+    if fmr <= limit:
         return Reason.ACCEPTED
-    missed = evidence.match.miss_rate
-    return Reason.NO_MATCH if missed is None or missed <= policy.risk else Reason.UNSURE
+    return Reason.NO_MATCH if miss_rate is None or miss_rate <= risk else Reason.UNSURE
 
 
 def limit(policy: Policy, candidates: int, looks: int) -> float:

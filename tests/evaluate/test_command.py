@@ -85,3 +85,40 @@ def test_mounting_the_command_imports_nothing_heavy() -> None:
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(json.loads(found.stdout.replace("'", '"')))
     assert not loaded & {"scipy", "sklearn", "matplotlib", "cv2", "onnxruntime", "jsonschema"}
+
+
+def test_every_bad_row_reaches_the_user_with_its_line(index, tmp_path, capsys, validate) -> None:
+    """Missing, unreadable, nameless, twice named and outside rows are listed by line in the text and in the document, and counted."""
+    folder = index.parent
+    (folder / "p00" / "0.png").unlink()
+    (folder / "p01" / "0.png").write_bytes(b"this is no picture")
+    good = len(index.read_text().splitlines())
+    bad = ["p03,s0,p03/0.png,,,,bona_fide,,", "p03,s9,../../etc/passwd,,,,bona_fide,,", ",s9,p03/1.png,,,,bona_fide,,", "p03,s9"]
+    with index.open("a") as file:
+        file.write("\n".join(bad) + "\n")
+    pairs = tmp_path / "pairs.csv"
+    rows = ["p02,s0,p02,s1", "p02,s0,p03,s1", "nobody,s0,p02,s1", "p00,s0,p00,s1", "p02,s0,p02,s1"]
+    pairs.write_text("reference_person,reference_sample,probe_person,probe_sample\n" + "\n".join(rows) + "\n")
+    out = tmp_path / "out.json"
+    run("match", index, "--no-cache", "--workers", 1, "--json", out, "--pairs", pairs)
+    document, text = json.loads(out.read_text()), capsys.readouterr().out
+    validate(document)
+    lines = {(p["line"], p["message"]) for p in document["problems"]}
+    assert {n for n, m in lines if "pairs.csv" not in m} == {2, 6, *range(good + 1, good + 5)}
+    assert {n for n, m in lines if "pairs.csv" in m} == {4, 6}
+    expected = (
+        "No such file",
+        "neither PNG nor JPEG",
+        "stands on line 14 already",
+        "outside the index's folder",
+        "person is empty",
+        "2 cells",
+        "nobody/s0",
+    )
+    for words in expected:
+        assert any(words in m for _, m in lines), words
+        assert words in text, words
+    assert document["counts"]["bad_rows"] == 4
+    assert document["counts"]["failed_to_acquire"] == 2
+    assert document["counts"]["genuine_failed"] == 1, "the pair of the missing picture is a failed genuine comparison"
+    assert str(folder) not in text

@@ -13,13 +13,14 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from vultus.calibration import Calibration, carry
+from vultus.calibration import Calibration, PairTable, carry
 from vultus.errors import CalibrationError
 from vultus.evaluate.samples import DataSet
 from vultus.evaluate.setting import Acquired, Setting, acquire
 from vultus.fitting import MIN_PEOPLE, Samples, fit_device
 from vultus.types import DeviceIdentity, Modality
 
+Tables = Mapping[tuple[Modality, Modality], PairTable]
 CHECKED: Final = (1e-2, 1e-3)
 """Target rates of the check; the few people of one sensor cannot speak of smaller ones."""
 
@@ -62,22 +63,27 @@ def _of(samples: Samples, rows: npt.NDArray[np.bool_]) -> Samples:
     return samples[0][rows], samples[1][rows], samples[2][rows]
 
 
+def tables_of(base: Calibration, samples: Mapping[Modality, Samples], identity: DeviceIdentity, people: npt.NDArray[np.int64]) -> Tables:
+    """Return the tables of a device calibration fitted on some of the people, as they are read back. Raises CalibrationError."""
+    kept = {m: _of(s, np.isin(s[1], people)) for m, s in samples.items()}
+    document = fit_device(base, kept, identity, name="half", origin={})
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "half.json"
+        path.write_text(json.dumps(document), "utf-8")
+        return carry(base, path).tables
+
+
 def _halves(
     base: Calibration, samples: Mapping[Modality, Samples], identity: DeviceIdentity, people: npt.NDArray[np.int64]
 ) -> list[dict[str, Any]]:
     """Count false matches of each half of the people at thresholds fitted on the other half."""
     counts: dict[tuple[tuple[Modality, Modality], float], list[int]] = {}
     for fit in (people[::2], people[1::2]):
-        kept = {m: _of(s, np.isin(s[1], fit)) for m, s in samples.items()}
         held = {m: _of(s, ~np.isin(s[1], fit)) for m, s in samples.items()}
         try:
-            document = fit_device(base, kept, identity, name="half", origin={})
+            tables = tables_of(base, samples, identity, fit)
         except CalibrationError:
             return []
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "half.json"
-            path.write_text(json.dumps(document), "utf-8")
-            tables = carry(base, path).tables
         for pair, table in tables.items():
             a, b = held[pair[0]], held[pair[1]]
             impostor = (a[0] @ b[0].T)[a[1][:, None] != b[1][None]]
