@@ -62,10 +62,11 @@ def band(base: Calibration, samples: Mapping[Modality, Samples], gate: str) -> N
             even = [s.wrong_even for s in splits]
             genuine = np.mean([s.genuine.total() for s in splits])
             unsure = np.mean([s.genuine[Reason.UNSURE] / s.genuine.total() for s in splits])
+            open_ = np.mean([s.impostor[Reason.UNSURE] / s.impostor.total() for s in splits])
             false = np.mean([s.false_accepts for s in splits])
             print(
                 f"| {gate} | {name} | {risk:g} | {np.mean(shares):.2%} ({min(shares):.2%} to {max(shares):.2%}) | {np.mean(even):.2%} "
-                f"| {unsure:.1%} | {false:.2g} | {genuine:.0f} |"
+                f"| {unsure:.1%} | {open_:.1%} | {false:.2g} | {genuine:.0f} |"
             )
 
 

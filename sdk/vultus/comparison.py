@@ -69,11 +69,14 @@ class Looks:
 
 
 def merged_rates(scored: Sequence[tuple[cal.PairTable, float]]) -> tuple[float, float, float | None]:
-    """Return the false-match rate of the pairs of one attempt, its upper bound, and the share of missed matches (None = not measured)."""
+    """Return the false-match rate of the pairs of one attempt, its upper bound, and the share of missed matches (None = not measured).
+
+    A match is missed when every pair says so: the largest of several shares is one that holds under any dependence.
+    """
     rates = [table.rate(score) for table, score in scored]
     merged = cal.merge([r for r, _ in rates])
     measured = [m for m in (table.miss_rate(score) for table, score in scored) if m is not None]
-    return merged, max(merged, cal.merge([u for _, u in rates])), cal.merge(measured) if measured else None
+    return merged, max(merged, cal.merge([u for _, u in rates])), max(measured, default=None)
 
 
 def match_of(usable: list[tuple[PairScore, cal.PairTable]], target: float, stated: float) -> tuple[Match, bool]:

@@ -12,6 +12,7 @@ import vultus
 from vultus import pictures
 from vultus.authenticator import Authenticator
 from vultus.calibration import load
+from vultus.comparison import merged_rates
 from vultus.devices import open_device
 from vultus.evaluate.calibrated import load_calibration
 from vultus.evaluate.device_calibration import samples_of
@@ -112,6 +113,16 @@ def test_few_people_state_no_small_share_of_missed_matches(base) -> None:
     assert dataclasses.replace(table, genuine_people=0).miss_rate(-1.0) == 0.5
     assert dataclasses.replace(table, genuine_people=10_000).miss_rate(-1.0) == pytest.approx(1 / 101), "no finer than its quantiles"
     assert dataclasses.replace(table, genuine=np.zeros(0)).miss_rate(0.5) is None
+
+
+def test_a_match_of_two_modalities_is_missed_only_where_both_say_so(base) -> None:
+    """The share of missed matches of an attempt is the largest of its pairs', never smaller than one of them states."""
+    low = dataclasses.replace(base.tables[RGB, RGB], genuine=np.linspace(0.3, 0.8, 100), genuine_people=19)
+    assert merged_rates([(low, 0.1), (low, 0.55)])[2] == low.miss_rate(0.55)
+    assert merged_rates([(low, 0.1), (low, 0.2)])[2] == pytest.approx(1 / 20)
+    unknown = dataclasses.replace(low, genuine=np.zeros(0))
+    assert merged_rates([(low, 0.1), (unknown, 0.9)])[2] == pytest.approx(1 / 20)
+    assert merged_rates([(unknown, 0.1)])[2] is None
 
 
 def test_a_wrong_calibration_breaks_the_risk(base, samples, made_up) -> None:
