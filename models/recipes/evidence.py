@@ -22,7 +22,6 @@ from vultus.evaluate.device_calibration import samples_of, tables_of
 from vultus.evaluate.extraction import ShippedPipeline
 from vultus.evaluate.held_out import Scored, decide_splits, halves, held_out, intraclass, judge, score_pairs
 from vultus.evaluate.lfw import MIDDLE
-from vultus.evaluate.metrics.intervals import clopper_pearson
 from vultus.evaluate.metrics.likelihood import cllr
 from vultus.evaluate.samples import index_samples, lfw_samples
 from vultus.evaluate.setting import Acquired, Setting, acquire
@@ -116,7 +115,7 @@ def across(samples: Mapping[Modality, Samples], people: int) -> None:
     """Print the correlation of RGB and NIR scores of one pair of frame sets."""
     both = score_pairs(samples, np.arange(people), PAIRS["both merged"])
     for kind, mask in (("impostor", ~both.same), ("genuine", both.same)):
-        r = float(np.corrcoef(both.scores[mask].T)[0, 1])
+        r = float(np.asarray(np.corrcoef(both.scores[mask].T))[0, 1])
         print(f"| rap3df-2017, RGB with NIR of one moment | {kind} | {r:.2f} | {int(mask.sum())} | {np.sqrt((1 + r) / 2):.2f} |")
 
 
@@ -141,7 +140,7 @@ def merges(base: Calibration, samples: Mapping[Modality, Samples], people: int) 
         tables = [tables_of(base, samples, KINECT, fit)[p] for p in pairs]
         seen = score_pairs(samples, fit, pairs)
         z = deviates(Scored(seen.scores[~seen.same], seen.same[~seen.same], seen.rows[~seen.same]), tables)
-        r = float(np.corrcoef(z.T)[0, 1])
+        r = float(np.asarray(np.corrcoef(z.T))[0, 1])
         correlations.append(r)
         held = score_pairs(samples, test, pairs)
         z = deviates(held, tables)
@@ -226,7 +225,6 @@ def main(lfw: Path, rap3df: Path, nuaa: Path) -> None:
     covariate("LFW", web, 10)
     covariate("rap3df-2017, gate off", found[False], 5)
     covariate("rap3df-2017, gate on", found[True], 5)
-    print("\nintervals are exact (Clopper-Pearson): 0 of 100 is", "{:.1%} to {:.1%}".format(*clopper_pearson(0, 100)))
 
 
 if __name__ == "__main__":
