@@ -219,6 +219,18 @@ def test_a_face_too_blurred_is_left_undecided(enrolled, portrait) -> None:
     assert decision.match is None
 
 
+def test_a_blurred_face_in_8_bits_is_left_undecided(enrolled, portrait) -> None:
+    """The rounding of a colour picture to 8 bits is not taken for edges: a face without any is not compared."""
+    alone = dataclasses.replace(portrait, nir=None, nir_ambient=None, depth=None)
+    for sigma, reason in ((0.0, Reason.ACCEPTED), (10.0, Reason.POOR_QUALITY)):
+        smooth = pictures.blur(alone.rgb.data.astype(np.float32), sigma)
+        rgb = dataclasses.replace(alone.rgb, data=np.rint(smooth).astype(np.uint8))
+        decision = enrolled.verify(dataclasses.replace(alone, rgb=rgb), user="eileen")
+        assert decision.reason is reason, sigma
+    assert Hint.BLURRED in decision.hints
+    assert decision.match is None
+
+
 def test_a_modality_without_a_calibration_is_left_undecided(enrolled, portrait) -> None:
     """NIR of a real camera that nobody calibrated is no evidence: undecided, whoever stands there."""
     live = DeviceIdentity("v4l2", "camera", "1", Source.LIVE)
