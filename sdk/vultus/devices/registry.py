@@ -70,9 +70,12 @@ Factory = Callable[[str, Options], Device]
 # Modules are named, not imported: opening a recording needs no simulator.
 _BUILT_IN: Final = {
     "images": "vultus.devices.images",
+    "realsense": "vultus.devices.realsense",
     "replay": "vultus.devices.replay",
     "simulator": "vultus.devices.simulator",
 }
+# A camera may stand without a serial: the first one found.
+_BARE: Final = frozenset({"realsense"})
 _REGISTERED: Final[dict[str, Factory]] = {}
 
 
@@ -112,7 +115,7 @@ def create_device(url: str, **options: Any) -> Device:
         if name in given:
             raise ValueError(f"{url!r}: the option {name} is given twice")
         given[name] = value
-    if not path:
+    if not path and scheme not in _BARE:
         raise ValueError(f"{url!r}: nothing follows {scheme}:")
     factory: Factory = _REGISTERED[scheme] if scheme in _REGISTERED else import_module(_BUILT_IN[scheme]).from_url
     return factory(path, Options(scheme, given))
