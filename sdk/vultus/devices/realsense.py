@@ -19,6 +19,8 @@ _SLICE_S: Final = 0.05
 """Longest wait inside the library: a cancel and an unplugging show within it."""
 _FIRST_S: Final = 5.0
 """Longest wait for the first infrared frame: a camera that has just been plugged in takes a second or two."""
+_SETTLE_S: Final = 0.25
+"""How long frames are dropped after the emitter stops alternating: those in the queue may be dark."""
 # Largest distance from the lit infrared frame, in frame periods: one exposure for depth, the neighbour for the ambient picture.
 _NEAR: Final = {Stream.RGB: 1.0, Stream.NIR: 0.5, Stream.NIR_AMBIENT: 1.5, Stream.DEPTH: 0.5}
 
@@ -49,7 +51,9 @@ def _library() -> Any:
     try:
         import pyrealsense2
     except ImportError as problem:
-        raise DeviceError("realsense: needs the package pyrealsense2; install it with: pip install 'vultus[realsense]'") from problem
+        raise DeviceError(
+            "realsense: needs the package pyrealsense2; install it with: pip install 'vultus[realsense]', and libusb 1.0"
+        ) from problem
     return pyrealsense2
 
 
@@ -66,6 +70,7 @@ class RealSense(Device):
         self._rs: Any = None
         self._held: tuple[Any, ...] = ()
         self._sensors: list[Any] = []
+        self._stereo: Any = None
         self._channels: dict[Stream, _Channel] = {}
         self._latest: dict[Stream, Frame] = {}
         self._times: dict[Stream, int] = {}
@@ -137,7 +142,7 @@ class RealSense(Device):
         colour = chosen[Stream.RGB][1]
         for stream, (_, profile) in chosen.items():
             self._channels[stream] = _Channel(profile, intrinsics(profile), None if stream is Stream.RGB else extrinsics(profile, colour))
-        stereo = chosen[Stream.DEPTH][0]
+        stereo = self._stereo = chosen[Stream.DEPTH][0]
         self._scale_mm = 1000.0 * float(stereo.get_option(rs.option.depth_units))
         if not 0 < self._scale_mm < 100:  # librealsense allows depth units up to 10 mm; ten times that is no depth scale
             raise DeviceError(f"realsense: the camera states a depth unit of {self._scale_mm:g} mm; update its firmware")
@@ -183,7 +188,10 @@ class RealSense(Device):
                 break
         if self._pairs and self._lit(found) is None:
             # Nobody could tell lit from ambient: every frame is lit again and no ambient stream is claimed.
-            self._emit(self._sensors[0], alternate=False)
+            self._emit(self._stereo, alternate=False)
+            settled = time.monotonic() + _SETTLE_S
+            while time.monotonic() < settled:
+                self._wait(_SLICE_S)
         self._domain = found.frame_timestamp_domain
         names = [s for s in Stream if s is not Stream.NIR_AMBIENT or self._pairs]
         kinds = {Stream.DEPTH: "uint16"}

@@ -16,7 +16,7 @@ from vultus.errors import DeviceError, DeviceLost
 from vultus.frames import Source, Stream
 from vultus.testing import DEVICE_CHECKS
 
-rs = pytest.importorskip("pyrealsense2", reason="the extra realsense is not installed")
+rs = pytest.importorskip("pyrealsense2", reason="the extra realsense or libusb 1.0 is not installed", exc_type=ImportError)
 W, H = 64, 48
 
 
