@@ -51,9 +51,7 @@ def _library() -> Any:
     try:
         import pyrealsense2
     except ImportError as problem:
-        raise DeviceError(
-            "realsense: needs the package pyrealsense2; install it with: pip install 'vultus[realsense]', and libusb 1.0"
-        ) from problem
+        raise DeviceError("realsense: needs pyrealsense2 and libusb 1.0; install libusb and: pip install 'vultus[realsense]'") from problem
     return pyrealsense2
 
 
