@@ -26,7 +26,11 @@ enum vultus_isa vultus_cpu_isa(void)
     /* Leaf 7, EBX: AVX2 5. */
     if (!__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) || !(ebx & (1u << 5)))
         return VULTUS_ISA_ref;
-    return VULTUS_ISA_avx2;
+    /* Leaf 7, EBX: AVX512F 16, AVX512BW 30; ECX: AVX512_VNNI 11. XCR0: opmask 5, upper halves 6 and 7. */
+    const unsigned wide = (1u << 16) | (1u << 30);
+    if ((ebx & wide) != wide || !(ecx & (1u << 11)) || (saved_registers() & 0xe6u) != 0xe6u)
+        return VULTUS_ISA_avx2;
+    return VULTUS_ISA_avx512;
 }
 
 #else

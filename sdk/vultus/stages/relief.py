@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import comb
 from typing import Final
 
 import numpy as np
@@ -34,6 +35,28 @@ _OVAL: Final = _oval()
 _GY, _GX = np.mgrid[0:GRID, 0:GRID]
 _U: Final = ((_GX - 0.5 * GRID) / (0.5 * GRID)).astype(np.float64)
 _V: Final = ((_GY - 0.6 * GRID) / (0.5 * GRID)).astype(np.float64)
+_DEGREES: Final = tuple((i, j) for i in range(5) for j in range(5 - i))
+_MONOMIALS: Final = np.stack([_U**i * _V**j for i, j in _DEGREES], axis=-1)
+"""Every u^i v^j up to the fourth degree, float64 (48, 48, 15)."""
+
+
+def _sheets() -> F64:
+    """Return, for each direction, the columns of a bent sheet as sums of the monomials, float64 (12, 15, 6).
+
+    A sheet bent about one axis is linear along it and a quartic across it (a circle's sag to 1 % for radii above its half width).
+    """
+    out = np.zeros((_DIRECTIONS.size, len(_DEGREES), 6))
+    at = {degree: row for row, degree in enumerate(_DEGREES)}
+    for sheet, angle in zip(out, _DIRECTIONS, strict=True):
+        c, s = np.cos(angle), np.sin(angle)
+        for column, power in ((0, 0), (1, 1), (3, 2), (4, 3), (5, 4)):
+            for k in range(power + 1):
+                sheet[at[power - k, k], column] = comb(power, k) * c ** (power - k) * s**k
+        sheet[at[1, 0], 2], sheet[at[0, 1], 2] = -s, c
+    return out
+
+
+_SHEETS: Final = _sheets()
 
 
 def sample(depth: U16, landmarks: F32, out: U16) -> None:
@@ -63,7 +86,7 @@ def measure(grid: U16) -> Relief | None:
         plane, fitted = _residual(np.stack([np.ones_like(u), u, v], axis=1), value, keep)
         spread = np.abs(value - fitted)
         keep = spread <= max(4.0 * float(np.median(spread)), 3.0)
-    sheet = min(_sheet(u, v, value, keep, angle) for angle in _DIRECTIONS)
+    sheet = _sheet(_MONOMIALS[inside][keep], value[keep])
     return Relief(int(keep.sum()), distance, plane, sheet, _nose(w, inside), _noise(w, inside))
 
 
@@ -75,12 +98,15 @@ def _residual(design: F64, value: F64, keep: Mask) -> tuple[float, F64]:
     return float(np.sqrt(np.mean((b - fitted[keep]) ** 2))), fitted
 
 
-def _sheet(u: F64, v: F64, value: F64, keep: Mask, angle: float) -> float:
-    """Fit a sheet bent about one axis: linear along it, a quartic across it (a circle's sag to 1 % for radii above its half width)."""
-    across = u * np.cos(angle) + v * np.sin(angle)
-    along = v * np.cos(angle) - u * np.sin(angle)
-    square = across * across
-    return _residual(np.stack([np.ones_like(u), across, along, square, square * across, square * square], axis=1), value, keep)[0]
+def _sheet(monomials: F64, value: F64) -> float:
+    """Return what the best of the sheets leaves: all of them follow from one set of normal equations in the monomials."""
+    gram, right, squares = monomials.T @ monomials, monomials.T @ value, float(value @ value)
+    normal = _SHEETS.transpose(0, 2, 1) @ gram @ _SHEETS
+    wanted = (right @ _SHEETS)[..., None]
+    found = np.linalg.solve(normal + 1e-9 * len(value) * np.eye(normal.shape[1]), wanted)
+    crossed = np.swapaxes(found, 1, 2)
+    left = squares + (crossed @ (normal @ found - 2.0 * wanted)).min()
+    return float(np.sqrt(max(left, 0.0) / len(value)))
 
 
 def _patch(w: F64, inside: Mask, point: F64, radius: int) -> float | None:
