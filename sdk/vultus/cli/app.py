@@ -6,7 +6,7 @@ from typing import Final
 
 import typer
 
-from vultus.cli import calibrate, demo, devices, doctor, enroll, list_users, models, record, remove, replay, sign_in, verify, version
+from vultus.cli import bench, calibrate, demo, devices, doctor, enroll, list_users, models, record, remove, replay, sign_in, verify, version
 from vultus.evaluate import command as evaluation
 
 HELP = """Vultus: sign in by face with RGB, near-infrared and depth, on this machine alone.
@@ -45,6 +45,7 @@ _COMMANDS: Final = (
     ("calibrate", "Calibrate a sensor of your own.", calibrate.calibrate, calibrate.HELP),
     ("doctor", "Check this machine.", doctor.doctor, doctor.HELP),
     ("demo", "See it work, with simulated sensors.", demo.demo, demo.HELP),
+    ("bench", "Measure the latency here.", bench.bench, bench.HELP),
     ("version", "Print the version.", version.version, version.HELP),
 )
 for _name, _short, _function, _help in _COMMANDS:
