@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -151,9 +151,39 @@ class DeviceIdentity:
     source: Source
 
 
+@dataclass(frozen=True, slots=True)
+class StreamTiming:
+    """What became of one stream's frames since the device was opened.
+
+    lost: gaps in the sensor's own rhythm, in frames. refused: out of order or from an impossible time. `offset_ns` takes the sensor's
+    clock to the host's; 0 when they are the same.
+    """
+
+    received: int
+    used: int
+    lost: int
+    refused: int
+    offset_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How the frame sets of a device were put together from its streams, up to this one.
+
+    unmatched: moments that made no set, because a stream had no frame near enough. stale: sets that waited too long to be handed over.
+    """
+
+    streams: Mapping[Stream, StreamTiming]
+    sets: int
+    unmatched: int
+    stale: int
+    mean_skew_ns: int
+    worst_skew_ns: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameSet:
-    """Frames of one moment; any stream may be absent, but not all of them.
+    """Frames of one moment; any stream may be absent, but not all of them. `timing` None: the device hands the streams over together.
 
     Raises TypeError or ValueError when a frame stands under another stream's name or NIR lit and ambient differ in shape or dtype.
     """
@@ -164,6 +194,7 @@ class FrameSet:
     nir: Frame | None = None
     nir_ambient: Frame | None = None
     depth: Frame | None = None
+    timing: Timing | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         for stream in Stream:
@@ -182,6 +213,12 @@ class FrameSet:
                 raise ValueError("nir and nir_ambient must have one shape and one dtype")
         if isinstance(self.sequence, bool) or not isinstance(self.sequence, int) or self.sequence < 0:
             raise ValueError("sequence must be a non-negative integer")
+
+    def timed(self, timing: Timing | None) -> FrameSet:
+        """Return the same frame set with how it was put together."""
+        timed = replace(self)
+        object.__setattr__(timed, "timing", timing)
+        return timed
 
     def frames(self) -> Iterator[Frame]:
         """Yield the frames that are present, in the order rgb, nir, nir_ambient, depth."""
