@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import subprocess
 import sys
+import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
@@ -12,10 +13,22 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from vultus import optimised
 from vultus.errors import ModelMismatch, ModelMissing
 from vultus.manifest import GraphEntry, GraphStatus, Manifest, TensorSpec, load_manifest
 
-__all__ = ["Graph", "GraphEntry", "GraphStatus", "Manifest", "TensorSpec", "build_graphs", "load_manifest", "open_graph", "runtime_version"]
+__all__ = [
+    "Graph",
+    "GraphEntry",
+    "GraphStatus",
+    "Manifest",
+    "TensorSpec",
+    "build_graphs",
+    "load_manifest",
+    "open_graph",
+    "optimise",
+    "runtime_version",
+]
 
 _DTYPES: Final = {"tensor(float)": "float32", "tensor(uint8)": "uint8", "tensor(int8)": "int8", "tensor(int64)": "int64"}
 _OPTIONS: Final = {
@@ -66,12 +79,13 @@ class Graph:
 def open_graph(entry: GraphEntry, threads: int = 1) -> Graph:
     """Open a graph on the CPU.
 
-    The file is read once, its hash is checked and the session is made from those very bytes.
+    The file is read once, its hash is checked and the session is made from those very bytes, or from what `optimise` made of them.
     Raises ModelMissing, ModelAltered, or ModelMismatch when the tensors are not those that the manifest states.
     """
     if threads < 1:
         raise ValueError(f"threads must be at least 1; got {threads}")
-    session = _session(entry, entry.read(), threads)
+    ready = optimised.find(entry, runtime_version())
+    session = _session(entry, entry.read(), threads) if ready is None else _session(entry, ready, threads, ready=True)
     _check(entry, "input", entry.inputs, session.get_inputs())
     _check(entry, "output", entry.outputs, session.get_outputs())
     if len(entry.inputs) != 1:
@@ -99,7 +113,22 @@ def build_graphs(arguments: tuple[str, ...] = ()) -> int:
     return subprocess.run([sys.executable, "-m", "models.recipes", "build", *arguments], cwd=checkout, check=False).returncode
 
 
-def _session(entry: GraphEntry, data: bytes, threads: int) -> Any:
+def optimise(manifest: Manifest) -> Path:
+    """Let ONNX Runtime optimise every graph for this machine, keep the results beside the manifest, and return their folder.
+
+    Opening a graph then costs less than half. Raises ModelError, and OSError when the folder cannot be written.
+    """
+    with tempfile.TemporaryDirectory(prefix="vultus-optimise-") as folder:
+        made = {}
+        for entry in manifest.entries:
+            saved = Path(folder) / entry.role
+            _session(entry, entry.read(), 1, save_to=saved)
+            made[entry.role] = (entry, saved.read_bytes())
+    return optimised.keep(made, runtime_version())
+
+
+def _session(entry: GraphEntry, data: bytes, threads: int, *, ready: bool = False, save_to: Path | None = None) -> Any:
+    """Make a session; `ready` bytes are taken as they are, and `save_to` is where the optimised graph goes."""
     import onnxruntime
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
@@ -107,6 +136,10 @@ def _session(entry: GraphEntry, data: bytes, threads: int) -> Any:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    if ready:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    if save_to is not None:
+        options.optimized_model_filepath = str(save_to)
     for key, value in _OPTIONS.items():
         options.add_session_config_entry(key, value)
     if not _multiplies_exactly():
@@ -128,12 +161,7 @@ def _multiplies_exactly() -> bool:
     """
     if platform.machine().lower() not in ("x86_64", "amd64"):
         return True
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return False
-    flags = next((line.split() for line in text.splitlines() if line.startswith("flags")), [])
-    return "avx512_vnni" in flags or "avx_vnni" in flags
+    return bool({"avx512_vnni", "avx_vnni"} & optimised.processor_flags())
 
 
 def _check(entry: GraphEntry, kind: str, stated: tuple[TensorSpec, ...], found: Any) -> None:

@@ -54,6 +54,7 @@ for _name, _short, _function, _help in _COMMANDS:
 _models = typer.Typer(help=models.HELP, short_help="List, check or rebuild the graphs.", no_args_is_help=True, rich_markup_mode=None)
 _models.command("list", short_help="List the graphs.", help=models.LIST_HELP)(models.list_graphs)
 _models.command("verify", short_help="Check every hash.", help=models.VERIFY_HELP)(models.verify_graphs)
+_models.command("optimise", short_help="Prepare the graphs for this machine.", help=models.OPTIMISE_HELP)(models.optimise)
 _models.command("build", short_help="Make the graphs again.", help=models.BUILD_HELP)(models.build)
 app.add_typer(_models, name="models")
 app.add_typer(evaluation.app, name="evaluate", short_help="Measure error rates on a data set.")

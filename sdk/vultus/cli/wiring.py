@@ -61,6 +61,12 @@ class Wiring:
 
         return build_graphs()
 
+    def optimise_graphs(self) -> Path:
+        """Let the runtime optimise the graphs for this machine and return the folder."""
+        from vultus.graphs import optimise
+
+        return optimise(self.manifest())
+
     def schemes(self) -> tuple[str, ...]:
         """Return the kinds of device that are known."""
         from vultus.devices.registry import schemes

@@ -10,7 +10,6 @@ import json
 import os
 import zlib
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -33,6 +32,8 @@ def checksum(metadata: dict[str, str]) -> str:
 
 
 def _sdk_version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version("vultus")
     except PackageNotFoundError:
