@@ -242,7 +242,8 @@ class Authenticator:
         scored = False
         target = limit(self.policy, len(candidates), planned)
         probes = list(probe.embeddings.values())
-        for candidate in candidates:
+        # The looks of one attempt are averaged for everybody, so that only a single look may leave the unlikely out.
+        for candidate in self._gallery.likely(candidates, probes) if looks is None else candidates:
             pairs = compare(probes, candidate.references)
             pairs = looks.average(candidate.user, pairs) if looks is not None else pairs
             scored = scored or bool(pairs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -12,8 +13,12 @@ from vultus.errors import NotEnrolled, StoreOutdated
 from vultus.pipeline import Probe
 from vultus.policy import Evidence
 from vultus.stages.match import stack
+from vultus.stages.shortlist import Index
 from vultus.store import TemplateStore
-from vultus.types import F32, Match, Modality, PairScore
+from vultus.types import F32, Embedding, Match, Modality, PairScore
+
+_MANY: Final = 32
+"""Users from which on looking for the likely ones first costs less than comparing all: 32 comparisons take as long as an empty index."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,6 +36,7 @@ class Gallery:
         self._store = store
         self._graph = graph
         self._held: tuple[int, tuple[Candidate, ...]] | None = None
+        self._index: tuple[int, Index] | None = None
 
     def candidates(self, user: str | None) -> tuple[Candidate, ...]:
         """Return the one user, or everybody for None; empty when nobody is enrolled. Raises StoreOutdated, StoreAltered."""
@@ -47,6 +53,14 @@ class Gallery:
                 raise StoreOutdated(f"{len(enrolled.outdated)} templates were made by another graph; enrol them again")
             self._held = (revision, tuple(Candidate(t.user, stack(t.embeddings)) for t in enrolled))
         return self._held[1]
+
+    def likely(self, candidates: tuple[Candidate, ...], probes: Sequence[Embedding]) -> Sequence[Candidate]:
+        """Return those of everybody, as `candidates(None)` gave them, who can be the best match of the probes: all of them when few."""
+        if self._held is None or candidates is not self._held[1] or len(candidates) < _MANY:
+            return candidates
+        if self._index is None or self._index[0] != self._held[0]:
+            self._index = (self._held[0], Index([c.references for c in candidates]))
+        return [candidates[i] for i in self._index[1].shortlist(probes)]
 
 
 class Looks:

@@ -423,3 +423,16 @@ def test_whatever_a_stage_returns_nothing_more_is_accepted(auth: Authenticator, 
 
 
 PROBES: dict[str, Probe] = {}
+
+
+def test_looking_for_the_likely_first_changes_no_decision(
+    auth: Authenticator, genuine: list[FrameSet], stranger: list[FrameSet], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Identification among few by comparing all, and by the shortlist that many users get, ends in the same decision."""
+    for frame_set in (genuine[1], stranger[1]):
+        probe = auth.observe(frame_set)
+        plain = auth.conclude(probe, frame_set.device)
+        monkeypatch.setattr("vultus.comparison._MANY", 1)
+        short = auth.conclude(probe, frame_set.device)
+        monkeypatch.undo()
+        assert (short.outcome, short.user, short.match) == (plain.outcome, plain.user, plain.match)
