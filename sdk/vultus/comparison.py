@@ -37,15 +37,12 @@ class Gallery:
         self._graph = graph
         self._held: tuple[int, tuple[Candidate, ...]] | None = None
         self._index: tuple[int, Index] | None = None
+        self._claimed: tuple[int, str, tuple[Candidate, ...]] | None = None
 
     def candidates(self, user: str | None) -> tuple[Candidate, ...]:
         """Return the one user, or everybody for None; empty when nobody is enrolled. Raises StoreOutdated, StoreAltered."""
         if user is not None:
-            try:
-                template = self._store.get(user, self._graph)
-            except NotEnrolled:
-                return ()
-            return (Candidate(template.user, stack(template.embeddings)),)
+            return self._one(user)
         revision = self._store.revision
         if self._held is None or self._held[0] != revision:
             enrolled = self._store.all(self._graph)
@@ -53,6 +50,16 @@ class Gallery:
                 raise StoreOutdated(f"{len(enrolled.outdated)} templates were made by another graph; enrol them again")
             self._held = (revision, tuple(Candidate(t.user, stack(t.embeddings)) for t in enrolled))
         return self._held[1]
+
+    def _one(self, user: str) -> tuple[Candidate, ...]:
+        revision = self._store.revision
+        if self._claimed is None or self._claimed[:2] != (revision, user):
+            try:
+                template = self._store.get(user, self._graph)
+            except NotEnrolled:
+                return ()
+            self._claimed = (revision, user, (Candidate(template.user, stack(template.embeddings)),))
+        return self._claimed[2]
 
     def likely(self, candidates: tuple[Candidate, ...], probes: Sequence[Embedding]) -> Sequence[Candidate]:
         """Return those of everybody, as `candidates(None)` gave them, who can be the best match of the probes: all of them when few."""
