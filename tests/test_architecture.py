@@ -29,7 +29,7 @@ LAYERS: tuple[frozenset[str], ...] = (
 
 DOORS: dict[str, frozenset[str]] = {
     "onnxruntime": frozenset({"graphs"}),
-    "vultus._core": frozenset({"_native"}),
+    "vultus._core": frozenset({"_native.arrays"}),
     "cryptography": frozenset({"sealing"}),
     "keyring": frozenset({"sealing"}),
     "cv2": frozenset({"bench.peers", "pictures"}),

@@ -42,11 +42,9 @@ static struct vultus_image_sums_u16_args image_sums_u16_args = {SUMS, .high = 65
 static struct vultus_strobe_sums strobe_sums;
 static struct vultus_strobe_sums_u8_args strobe_sums_u8_args = {STROBE, .high = 252, .out = &strobe_sums};
 static struct vultus_strobe_sums_u16_args strobe_sums_u16_args = {STROBE, .high = 65000, .out = &strobe_sums};
-static struct vultus_plane_sums plane_sums;
-static struct vultus_plane_residual plane_residual;
-#define AREA {.stride = WIDTH, .width = 200, .height = 200, .x0 = 200, .y0 = 100, .lo = 1, .hi = 65535, .camera = {500, 500, 320, 240}}
-static struct vultus_plane_sums_u16_args plane_sums_u16_args = {.area = AREA, .out = &plane_sums};
-static struct vultus_plane_residual_u16_args plane_residual_u16_args = {.area = AREA, .a = 0.1, .b = 0.1, .c = 600, .out = &plane_residual};
+#define COLOURS .out_stride = 3 * WIDTH, .width = WIDTH, .height = HEIGHT
+static struct vultus_yuyv_u8_args yuyv_u8_args = {COLOURS, .stride = 2 * WIDTH};
+static struct vultus_nv12_u8_args nv12_u8_args = {COLOURS, .luma_stride = WIDTH, .chroma_stride = WIDTH};
 static struct vultus_dot_f32_args dot_f32_args = {.stride = DIM, .count = ROWS, .dim = DIM};
 static struct vultus_dot_i8_args dot_i8_args = {.stride = DIM, .count = ROWS, .dim = DIM};
 
@@ -61,7 +59,9 @@ static void give_memory(void)
         floats[i] = (float)draw(2001) / 1000.0f - 1.0f;
     warp_rgb_u8_args.src = warp_grey_u8_args.src = luma_u8_args.rgb = image_sums_u8_args.src = pictures[0];
     warp_grey_u16_args.src = warp_depth_u16_args.src = image_sums_u16_args.src = pictures[0];
-    plane_sums_u16_args.area.src = plane_residual_u16_args.area.src = pictures[0];
+    yuyv_u8_args.src = nv12_u8_args.luma = pictures[0];
+    nv12_u8_args.chroma = pictures[1];
+    yuyv_u8_args.out = nv12_u8_args.out = out;
     difference_u8_args.lit = strobe_sums_u8_args.lit = pictures[0];
     difference_u16_args.lit = strobe_sums_u16_args.lit = pictures[0];
     difference_u8_args.ambient = strobe_sums_u8_args.ambient = pictures[1];

@@ -69,32 +69,22 @@ struct vultus_luma_u8_args {
     int width, height;
 };
 
-/* The part of a depth image that a fit looks at: (x0, y0) is where its first pixel stands in the image. */
-struct vultus_depth_area {
-    const uint16_t *src;
+struct vultus_yuyv_u8_args {
+    const uint8_t *src;
     ptrdiff_t stride;
-    int width, height, x0, y0, lo, hi;
-    struct vultus_camera camera;
+    int bgr;
+    uint8_t *out;
+    ptrdiff_t out_stride;
+    int width, height;
 };
 
-struct vultus_plane_sums {
-    int64_t n;
-    double x, y, z, xx, xy, yy, xz, yz;
-};
-
-struct vultus_plane_sums_u16_args {
-    struct vultus_depth_area area;
-    struct vultus_plane_sums *out;
-};
-
-struct vultus_plane_residual {
-    double sum_squares, max_abs;
-};
-
-struct vultus_plane_residual_u16_args {
-    struct vultus_depth_area area;
-    double a, b, c;
-    struct vultus_plane_residual *out;
+struct vultus_nv12_u8_args {
+    const uint8_t *luma, *chroma;
+    ptrdiff_t luma_stride, chroma_stride;
+    int bgr;
+    uint8_t *out;
+    ptrdiff_t out_stride;
+    int width, height;
 };
 
 struct vultus_dot_f32_args {

@@ -17,8 +17,6 @@ const char *vultus_status_text(int status)
         return "a number is not finite or out of its range";
     case VULTUS_UNKNOWN_ISA:
         return "no such instruction set, or this machine cannot run it";
-    case VULTUS_DEGENERATE:
-        return "the points do not determine an answer";
     default:
         return "unknown status";
     }

@@ -6,7 +6,6 @@ _Pointer: TypeAlias = Any
 
 class _Lib:
     VULTUS_OK: int
-    VULTUS_DEGENERATE: int
     VULTUS_UNKNOWN_ISA: int
 
     def vultus_status_text(self, status: int, /) -> _Pointer: ...
@@ -72,6 +71,20 @@ class _Lib:
     ) -> int: ...
     vultus_difference_u16 = vultus_difference_u8
     def vultus_luma_u8(self, rgb: _Pointer, stride: int, out: _Pointer, out_stride: int, width: int, height: int, /) -> int: ...
+    def vultus_yuyv_u8(self, src: _Pointer, stride: int, bgr: int, out: _Pointer, out_stride: int, width: int, height: int, /) -> int: ...
+    def vultus_nv12_u8(
+        self,
+        luma: _Pointer,
+        luma_stride: int,
+        chroma: _Pointer,
+        chroma_stride: int,
+        bgr: int,
+        out: _Pointer,
+        out_stride: int,
+        width: int,
+        height: int,
+        /,
+    ) -> int: ...
     def vultus_image_sums_u8(
         self, src: _Pointer, width: int, height: int, stride: int, rect: _Pointer, low: int, high: int, out: _Pointer, /
     ) -> int: ...
@@ -90,19 +103,6 @@ class _Lib:
         /,
     ) -> int: ...
     vultus_strobe_sums_u16 = vultus_strobe_sums_u8
-    def vultus_plane_fit_u16(
-        self,
-        src: _Pointer,
-        width: int,
-        height: int,
-        stride: int,
-        rect: _Pointer,
-        camera: _Pointer,
-        lo: int,
-        hi: int,
-        out: _Pointer,
-        /,
-    ) -> int: ...
     def vultus_dot_f32(self, query: _Pointer, rows: _Pointer, stride: int, count: int, dim: int, out: _Pointer, /) -> int: ...
     vultus_dot_i8 = vultus_dot_f32
 

@@ -150,43 +150,33 @@ def test_strobe_sums_leave_saturated_pixels_out(seed: int, dtype: type[np.generi
     assert _native.strobe_sums(lit, ambient, (3, 2, width, 6), high) == (kept.sum(), (~kept).sum(), a[kept].sum(), b[kept].sum())
 
 
-def plane_depth(a: float, b: float, c: float, fx: float, cx: float, cy: float) -> np.ndarray:
-    """Return the float depth in mm, (60, 80), of the plane z = a x + b y + c before a camera."""
-    v, u = np.mgrid[0:60, 0:80]
-    return c / (1 - a * (u - cx) / fx - b * (v - cy) / fx)
+def exact_colours(y: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """Return BT.601 limited range as float R, G, B from its definition: Kr = 0.299, Kb = 0.114."""
+    luma, pb, pr = (y - 16.0) / 219, (u - 128.0) / 224, (v - 128.0) / 224
+    red, blue = luma + 2 * (1 - 0.299) * pr, luma + 2 * (1 - 0.114) * pb
+    green = (luma - 0.299 * red - 0.114 * blue) / 0.587
+    return np.clip(np.stack([red, green, blue], -1) * 255, 0, 255)
 
 
-def test_a_plane_is_found_to_the_rounding_of_its_depths() -> None:
-    """A tilted plane in whole millimetres is fitted with a residual of about 1 / sqrt(12) mm."""
-    depth = np.rint(plane_depth(0.4, -0.3, 700.0, 365.0, 40.0, 30.0)).astype(np.uint16)
-    fit = _native.plane_fit(depth, (0, 0, 80, 60), 365.0, 365.0, 40.0, 30.0, 1, 65535)
-    assert fit is not None
-    assert fit.n == 4800
-    np.testing.assert_allclose([fit.a, fit.b, fit.c], [0.4, -0.3, 700.0], rtol=1e-3)
-    assert 0.2 < fit.rms_mm < 0.3
-    assert fit.max_mm < 0.6
+@given(st.integers(0, 2**32 - 1), st.integers(0, 40), st.integers(0, 4), st.sampled_from(["rgb", "bgr"]))
+def test_yuyv_becomes_the_colours_of_bt601(seed: int, pairs: int, height: int, order: str) -> None:
+    """Every level of a YUYV picture is within 0.6 of the exact one, for views with gaps between their rows too."""
+    src = random_image(seed, (height, 2 * pairs + 3, 2), np.uint8)[:, : 2 * pairs]
+    out = np.zeros((height, 2 * pairs, 3), np.uint8)
+    (_native.yuyv_to_bgr if order == "bgr" else _native.yuyv_to_rgb)(src, out)
+    u, v = (np.repeat(src[:, start::2, 1], 2, 1).astype(float) for start in (0, 1))
+    expected = exact_colours(src[..., 0].astype(float), u, v)
+    np.testing.assert_allclose(out[..., ::-1] if order == "bgr" else out, expected, rtol=0, atol=0.6)
 
 
-def test_a_plane_fit_counts_distances_at_right_angles_and_leaves_holes_out() -> None:
-    """The residual is what least squares over the measured pixels leaves, divided by the length of the plane's normal."""
-    depth = (plane_depth(0.4, 0.1, 700.0, 365.0, 40.0, 30.0) + np.random.default_rng(4).normal(0, 5, (60, 80))).astype(np.uint16)
-    depth[10:20, 30:50] = 0
-    depth[0, 0] = 4000
-    fit = _native.plane_fit(depth, (5, 4, 70, 50), 365.0, 360.0, 40.0, 30.0, 500, 1000)
-    assert fit is not None
-    v, u = np.mgrid[4:54, 5:75]
-    z = depth[4:54, 5:75].astype(float)
-    kept = (z >= 500) & (z <= 1000)
-    design = np.stack([(u - 40) / 365 * z, (v - 30) / 360 * z, np.ones_like(z)], -1)[kept]
-    solution = np.linalg.lstsq(design, z[kept], rcond=None)[0]
-    residual = (z[kept] - design @ solution) / np.sqrt(solution[0] ** 2 + solution[1] ** 2 + 1)
-    np.testing.assert_allclose(fit, (*solution, np.sqrt((residual**2).mean()), np.abs(residual).max(), kept.sum()), rtol=1e-7)
-
-
-@pytest.mark.parametrize("rect", [(0, 0, 0, 0), (3, 3, 2, 1), (0, 30, 80, 1), (7, 0, 1, 60)])
-def test_points_on_a_line_determine_no_plane(rect: tuple[int, int, int, int]) -> None:
-    """Fewer than three points, or points on a line, give None."""
-    assert _native.plane_fit(np.full((60, 80), 700, np.uint16), rect, 365.0, 365.0, 40.0, 30.0, 1, 65535) is None
+@given(st.integers(0, 2**32 - 1), st.integers(0, 40), st.integers(0, 3), st.sampled_from(["rgb", "bgr"]))
+def test_nv12_becomes_the_colours_of_bt601(seed: int, pairs: int, halves: int, order: str) -> None:
+    """Every level of an NV12 picture is within 0.6 of the exact one; four pixels share their chroma."""
+    y, uv = random_image(seed, (2 * halves, 2 * pairs), np.uint8), random_image(seed + 1, (halves, 2 * pairs), np.uint8)
+    out = np.zeros((2 * halves, 2 * pairs, 3), np.uint8)
+    (_native.nv12_to_bgr if order == "bgr" else _native.nv12_to_rgb)(y, uv, out)
+    u, v = (np.repeat(np.repeat(uv[:, start::2], 2, 0), 2, 1).astype(float) for start in (0, 1))
+    np.testing.assert_allclose(out[..., ::-1] if order == "bgr" else out, exact_colours(y.astype(float), u, v), rtol=0, atol=0.6)
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(0, 9), st.integers(0, 140))

@@ -33,6 +33,11 @@ def warp_grey(src: object = GREY, out: object = PLANES, **tone: object) -> None:
     _native.warp_grey(src, EYE, out, **{"gain": 1.0, "lut": None, "scale": 1.0, "offset": 0.0, **tone})
 
 
+def nv12(y: tuple[int, ...] = (4, 6), uv: tuple[int, ...] = (2, 6), out: tuple[int, ...] = (4, 6, 3)) -> None:
+    """Convert black NV12 with one shape changed."""
+    _native.nv12_to_bgr(np.zeros(y, np.uint8), np.zeros(uv, np.uint8), np.zeros((y[0], *out[1:]), np.uint8))
+
+
 TYPE_ERRORS: dict[str, Callable[[], object]] = {
     "a list": lambda: warp_rgb([[1]]),
     "float source": lambda: warp_rgb(RGB.astype(np.float32)),
@@ -72,9 +77,10 @@ VALUE_ERRORS: dict[str, tuple[str, Callable[[], object]]] = {
     "rectangle beyond any int": ("leaves its image", lambda: _native.image_sums(GREY, (0, 0, 2**40, 1), 0, 255)),
     "three numbers": ("x, y, width, height", lambda: _native.image_sums(GREY, (0, 0, 1), 0, 255)),
     "level above 8 bits": (r"0\.\.255", lambda: _native.image_sums(GREY, (0, 0, 1, 1), 0, 256)),
-    "no lower limit": ("out of its range", lambda: _native.plane_fit(DEPTH, (0, 0, 9, 9), 1.0, 1.0, 0.0, 0.0, 0, 9)),
-    "limits the wrong way": ("out of its range", lambda: _native.plane_fit(DEPTH, (0, 0, 9, 9), 1.0, 1.0, 0.0, 0.0, 9, 8)),
-    "no focal length": ("out of its range", lambda: _native.plane_fit(DEPTH, (0, 0, 9, 9), 0.0, 1.0, 0.0, 0.0, 1, 9)),
+    "odd YUYV": ("width must be even", lambda: _native.yuyv_to_bgr(np.zeros((4, 5, 2), np.uint8), np.zeros((4, 5, 3), np.uint8))),
+    "odd NV12": ("height must be even", lambda: nv12(y=(5, 6), uv=(2, 6))),
+    "chroma of another size": ("uv must have", lambda: nv12(uv=(3, 6))),
+    "colours of another size": ("out must have", lambda: nv12(out=(4, 8, 3))),
     "vectors of other lengths": ("rows must have", lambda: _native.dot_f32(*(np.zeros(s, np.float32) for s in (4, (2, 5), 2)))),
     "fewer scores than rows": ("rows must have", lambda: _native.dot_f32(*(np.zeros(s, np.float32) for s in (4, (2, 4), 1)))),
 }

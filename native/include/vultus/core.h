@@ -28,8 +28,7 @@ enum vultus_status {
     VULTUS_BAD_STRIDE = 3,
     VULTUS_BAD_RECT = 4,
     VULTUS_BAD_NUMBER = 5,
-    VULTUS_UNKNOWN_ISA = 6,
-    VULTUS_DEGENERATE = 7
+    VULTUS_UNKNOWN_ISA = 6
 };
 
 /* The sentence that belongs to a status; never NULL. */
@@ -72,6 +71,12 @@ int vultus_difference_u16(const uint16_t *lit, ptrdiff_t lit_stride, const uint1
 /* out = (77 R + 150 G + 29 B + 128) >> 8: BT.601 luma in eight bits. */
 int vultus_luma_u8(const uint8_t *rgb, ptrdiff_t stride, uint8_t *out, ptrdiff_t out_stride, int width, int height);
 
+/* Camera formats to interleaved R, G, B, or B, G, R with `bgr`: BT.601, luma 16 .. 235, chroma 16 .. 240, each level within 0.6
+ * of the exact one. YUYV needs an even width; NV12 even sides, and its chroma plane has height / 2 rows of `width` bytes. */
+int vultus_yuyv_u8(const uint8_t *src, ptrdiff_t stride, int bgr, uint8_t *out, ptrdiff_t out_stride, int width, int height);
+int vultus_nv12_u8(const uint8_t *luma, ptrdiff_t luma_stride, const uint8_t *chroma, ptrdiff_t chroma_stride, int bgr, uint8_t *out,
+                   ptrdiff_t out_stride, int width, int height);
+
 /* Exact sums. The Laplacian, 4 c - left - right - up - down, is taken where all four neighbours are in the rectangle. */
 struct vultus_image_sums {
     int64_t n, total, total_squares;
@@ -91,22 +96,6 @@ int vultus_strobe_sums_u8(const uint8_t *lit, ptrdiff_t lit_stride, const uint8_
                           int height, const int *rect, int high, struct vultus_strobe_sums *out);
 int vultus_strobe_sums_u16(const uint16_t *lit, ptrdiff_t lit_stride, const uint16_t *ambient, ptrdiff_t ambient_stride, int width,
                            int height, const int *rect, int high, struct vultus_strobe_sums *out);
-
-struct vultus_camera {
-    double fx, fy, cx, cy; /* pixels of the whole image */
-};
-
-/* The plane z = a x + b y + c through the points of a depth image, in millimetres in front of the camera. */
-struct vultus_plane {
-    double a, b, c;
-    double rms_mm, max_mm; /* distances from the plane, at right angles to it */
-    int64_t n;
-};
-
-/* Least squares in z over the pixels with lo <= depth <= hi, lo > 0. VULTUS_DEGENERATE for fewer than three points, points on
- * a line, or a plane seen edge-on. */
-int vultus_plane_fit_u16(const uint16_t *src, int width, int height, ptrdiff_t stride, const int *rect,
-                         const struct vultus_camera *camera, int lo, int hi, struct vultus_plane *out);
 
 /* out[i] = query . rows[i] for `count` rows of `dim` elements. */
 int vultus_dot_f32(const float *query, const float *rows, ptrdiff_t stride, ptrdiff_t count, ptrdiff_t dim, float *out);

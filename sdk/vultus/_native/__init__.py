@@ -1,0 +1,37 @@
+"""The C core as typed functions over numpy arrays.
+
+Outputs are arrays of the caller. Nothing is copied, so an image may be a view with gaps between its rows but not between its
+pixels. A wrong dtype raises TypeError, a wrong shape or layout ValueError, before any work. A rectangle is (x, y, width,
+height) in pixels and lies inside its image. Calls release the interpreter lock.
+"""
+
+from vultus._native.arrays import F64, I8, I32, Rect
+from vultus._native.instruction_sets import force_isa, isa
+from vultus._native.pixels import difference, luma, nv12_to_bgr, nv12_to_rgb, yuyv_to_bgr, yuyv_to_rgb
+from vultus._native.sums import ImageSums, StrobeSums, image_sums, strobe_sums
+from vultus._native.vectors import dot_f32, dot_i8
+from vultus._native.warps import warp_depth, warp_grey, warp_rgb
+
+__all__ = [
+    "F64",
+    "I8",
+    "I32",
+    "ImageSums",
+    "Rect",
+    "StrobeSums",
+    "difference",
+    "dot_f32",
+    "dot_i8",
+    "force_isa",
+    "image_sums",
+    "isa",
+    "luma",
+    "nv12_to_bgr",
+    "nv12_to_rgb",
+    "strobe_sums",
+    "warp_depth",
+    "warp_grey",
+    "warp_rgb",
+    "yuyv_to_bgr",
+    "yuyv_to_rgb",
+]
