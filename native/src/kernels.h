@@ -87,6 +87,41 @@ struct vultus_nv12_u8_args {
     int width, height;
 };
 
+/* Pixels of one view at their depth to pixels of another; see register.h. */
+struct vultus_projection {
+    float m[9], q[3];
+};
+
+struct vultus_register_depth_u16_args {
+    const uint16_t *src;
+    int width, height;
+    ptrdiff_t stride;
+    struct vultus_projection projection;
+    int splat;
+    uint16_t *out;
+    ptrdiff_t out_stride;
+    int out_width, out_height;
+};
+
+#define VULTUS_ARGS(bits) \
+    struct vultus_register_through_u##bits##_args { \
+        const uint16_t *depth; \
+        ptrdiff_t depth_stride; \
+        int width, height; \
+        struct vultus_projection projection; \
+        const uint##bits##_t *src; \
+        ptrdiff_t src_stride; \
+        const uint16_t *seen; \
+        ptrdiff_t seen_stride; \
+        int src_width, src_height; \
+        float slack; \
+        uint##bits##_t *out; \
+        ptrdiff_t out_stride; \
+    };
+VULTUS_ARGS(8)
+VULTUS_ARGS(16)
+#undef VULTUS_ARGS
+
 struct vultus_dot_f32_args {
     const float *query, *rows;
     ptrdiff_t stride, count, dim;

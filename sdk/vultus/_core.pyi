@@ -103,6 +103,42 @@ class _Lib:
         /,
     ) -> int: ...
     vultus_strobe_sums_u16 = vultus_strobe_sums_u8
+    def vultus_register_depth_u16(
+        self,
+        src: _Pointer,
+        width: int,
+        height: int,
+        stride: int,
+        source: _Pointer,
+        motion: _Pointer,
+        target: _Pointer,
+        out: _Pointer,
+        out_stride: int,
+        out_width: int,
+        out_height: int,
+        /,
+    ) -> int: ...
+    def vultus_register_through_u8(
+        self,
+        depth: _Pointer,
+        width: int,
+        height: int,
+        depth_stride: int,
+        view: _Pointer,
+        motion: _Pointer,
+        camera: _Pointer,
+        src: _Pointer,
+        src_stride: int,
+        seen: _Pointer,
+        seen_stride: int,
+        src_width: int,
+        src_height: int,
+        slack: float,
+        out: _Pointer,
+        out_stride: int,
+        /,
+    ) -> int: ...
+    vultus_register_through_u16 = vultus_register_through_u8
     def vultus_dot_f32(self, query: _Pointer, rows: _Pointer, stride: int, count: int, dim: int, out: _Pointer, /) -> int: ...
     vultus_dot_i8 = vultus_dot_f32
 

@@ -97,6 +97,30 @@ int vultus_strobe_sums_u8(const uint8_t *lit, ptrdiff_t lit_stride, const uint8_
 int vultus_strobe_sums_u16(const uint16_t *lit, ptrdiff_t lit_stride, const uint16_t *ambient, ptrdiff_t ambient_stride, int width,
                            int height, const int *rect, int high, struct vultus_strobe_sums *out);
 
+struct vultus_camera {
+    double fx, fy, cx, cy; /* pixels of the whole image */
+};
+
+/* Draw a depth picture of the camera `from`, in millimetres with 0 = no return, as the camera `to` would see it. `motion` takes a
+ * point of `from` to `to`: nine numbers of a rotation, row-major, then three millimetres. The nearest surface wins, a pixel
+ * covers as many as the focal lengths say, and one pixel that is empty or 20 mm farther than both neighbours, left and right or
+ * above and below, takes the farther of those; what nothing falls on is 0. */
+int vultus_register_depth_u16(const uint16_t *src, int width, int height, ptrdiff_t stride, const struct vultus_camera *from,
+                              const double *motion, const struct vultus_camera *to, uint16_t *out, ptrdiff_t out_stride, int out_width,
+                              int out_height);
+
+/* Fetch a picture of the camera `to` into the view of the camera `from`, whose `depth` says where each pixel stands; `motion` as
+ * above. The nearest pixel is taken. 0 where the depth is unknown, where the picture ends, and where `seen`, the depth in the
+ * picture's own view, has something more than `slack` millimetres in front. */
+int vultus_register_through_u8(const uint16_t *depth, int width, int height, ptrdiff_t depth_stride, const struct vultus_camera *from,
+                               const double *motion, const struct vultus_camera *to, const uint8_t *src, ptrdiff_t src_stride,
+                               const uint16_t *seen, ptrdiff_t seen_stride, int src_width, int src_height, float slack, uint8_t *out,
+                               ptrdiff_t out_stride);
+int vultus_register_through_u16(const uint16_t *depth, int width, int height, ptrdiff_t depth_stride, const struct vultus_camera *from,
+                                const double *motion, const struct vultus_camera *to, const uint16_t *src, ptrdiff_t src_stride,
+                                const uint16_t *seen, ptrdiff_t seen_stride, int src_width, int src_height, float slack, uint16_t *out,
+                                ptrdiff_t out_stride);
+
 /* out[i] = query . rows[i] for `count` rows of `dim` elements. */
 int vultus_dot_f32(const float *query, const float *rows, ptrdiff_t stride, ptrdiff_t count, ptrdiff_t dim, float *out);
 int vultus_dot_i8(const int8_t *query, const int8_t *rows, ptrdiff_t stride, ptrdiff_t count, ptrdiff_t dim, int32_t *out);

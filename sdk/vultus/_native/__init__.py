@@ -8,6 +8,7 @@ height) in pixels and lies inside its image. Calls release the interpreter lock.
 from vultus._native.arrays import F64, I8, I32, Rect
 from vultus._native.instruction_sets import force_isa, isa
 from vultus._native.pixels import difference, luma, nv12_to_bgr, nv12_to_rgb, yuyv_to_bgr, yuyv_to_rgb
+from vultus._native.registration import register_depth, register_through_depth
 from vultus._native.sums import ImageSums, StrobeSums, image_sums, strobe_sums
 from vultus._native.vectors import dot_f32, dot_i8
 from vultus._native.warps import warp_depth, warp_grey, warp_rgb
@@ -28,6 +29,8 @@ __all__ = [
     "luma",
     "nv12_to_bgr",
     "nv12_to_rgb",
+    "register_depth",
+    "register_through_depth",
     "strobe_sums",
     "warp_depth",
     "warp_grey",
