@@ -1,4 +1,4 @@
-"""A device that plays a recording: `replay:PATH?speed=full|recorded&partial=yes|no`."""
+"""A device that plays a recording: `replay:PATH?speed=full|recorded&partial=yes|no`, and for tests with faults (see `faults`)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from vultus.devices.base import Capabilities, Device, StreamFormat
+from vultus.devices.faults import Plan, Spoiler, plan_of
 from vultus.devices.recording import Recording
 from vultus.devices.registry import Options
 from vultus.errors import RecordingError
@@ -22,12 +23,20 @@ class ReplayDevice(Device):
     """
 
     def __init__(
-        self, path: Path, *, as_recorded: bool = False, partial: bool = False, clock: Callable[[], float] = time.monotonic
+        self,
+        path: Path,
+        *,
+        as_recorded: bool = False,
+        partial: bool = False,
+        faults: Plan | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(DeviceIdentity("replay", path.name, "", Source.RECORDING))
         self._path = path
         self._as_recorded = as_recorded
         self._partial = partial
+        self._faults = faults if faults is not None and not faults.empty else None
+        self._spoiler: Spoiler | None = None
         self._clock = clock
         self._recording: Recording | None = None
         self._pending: FrameSet | None = None
@@ -49,11 +58,21 @@ class ReplayDevice(Device):
             recording.close()
             raise
         self._recording, self._pending, self._failure, self._start = recording, first, None, None
+        self._spoiler = Spoiler(self._faults) if self._faults is not None else None
         self._identity = recording.identity
         formats = tuple(StreamFormat(f.stream, f.width, f.height, str(f.data.dtype)) for f in first.frames())
         return Capabilities(formats, rate_hz=None, finite=True, hardware_time=True)
 
     def _next(self, deadline: float) -> FrameSet | None:
+        while True:
+            frame_set = self._next_recorded(deadline)
+            if frame_set is None or self._spoiler is None:
+                return frame_set
+            spoilt = self._spoiler.spoil(frame_set)
+            if spoilt is not None:
+                return spoilt
+
+    def _next_recorded(self, deadline: float) -> FrameSet | None:
         if self._failure is not None:
             raise RecordingError(str(self._failure))
         frame_set = self._pending or self._advance()
@@ -94,5 +113,6 @@ def from_url(path: str, options: Options) -> Device:
     """Make the device of a `replay:` URL."""
     as_recorded = options.text("speed", "full", ("full", "recorded")) == "recorded"
     partial = options.flag("partial")
+    faults = plan_of(options)
     options.done()
-    return ReplayDevice(Path(path), as_recorded=as_recorded, partial=partial)
+    return ReplayDevice(Path(path), as_recorded=as_recorded, partial=partial, faults=faults)
