@@ -1,15 +1,32 @@
 #include "register_avx2.h"
 
+static inline __m256i load_8(const uint8_t *from, int bytes)
+{
+    return bytes == 2 ? _mm256_cvtepu16_epi32(vultus_load_128(from)) : _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)from));
+}
+
+/* Places of one row within sixteen elements from the first one on: two loads and two permutations; 0 when they lie otherwise. */
+static inline int pick(const uint8_t *from, __m256i x, __m256i y, ptrdiff_t stride, int width, int bytes, __m256i *out)
+{
+    const int left = _mm256_cvtsi256_si32(x), row = _mm256_cvtsi256_si32(y);
+    const __m256i offset = _mm256_sub_epi32(x, _mm256_set1_epi32(left));
+    const __m256i astray = _mm256_or_si256(_mm256_andnot_si256(_mm256_set1_epi32(15), offset), _mm256_xor_si256(y, _mm256_set1_epi32(row)));
+    if (left > width - 16 || !_mm256_testz_si256(astray, astray))
+        return 0;
+    const uint8_t *first = from + (row * stride + left) * bytes;
+    const __m256i low = _mm256_permutevar8x32_epi32(load_8(first, bytes), offset);
+    const __m256i high = _mm256_permutevar8x32_epi32(load_8(first + 8 * bytes, bytes), offset);
+    *out = _mm256_blendv_epi8(low, high, _mm256_cmpgt_epi32(offset, _mm256_set1_epi32(7)));
+    return 1;
+}
+
 /* Elements of 1 or 2 bytes at eight places, each gathered load taking four bytes; 0 when one of them would leave the memory. */
 static inline int gather(const void *from, __m256i x, __m256i y, ptrdiff_t stride, int height, int width, int bytes, __m256i *out)
 {
     const int last = (int)((height - 1) * stride + width) * bytes - 4;
     const __m256i element = _mm256_add_epi32(_mm256_mullo_epi32(y, _mm256_set1_epi32((int)stride)), x);
-    if (vultus_side_by_side(element)) {
-        const uint8_t *first = (const uint8_t *)from + (ptrdiff_t)_mm256_cvtsi256_si32(element) * bytes;
-        *out = bytes == 2 ? _mm256_cvtepu16_epi32(vultus_load_128(first)) : _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)first));
+    if (pick(from, x, y, stride, width, bytes, out))
         return 1;
-    }
     const __m256i at = bytes == 2 ? _mm256_slli_epi32(element, 1) : element;
     if (_mm256_movemask_epi8(_mm256_cmpgt_epi32(at, _mm256_set1_epi32(last))))
         return 0;
