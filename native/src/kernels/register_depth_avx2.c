@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-static void splat_row(const struct vultus_register_depth_u16_args *a, int y, float shift)
+static inline void splat_row(const struct vultus_register_depth_u16_args *a, int y, float shift)
 {
     const int right = a->out_width - a->splat + 1, bottom = a->out_height - a->splat + 1;
     const uint16_t *src = a->src + y * a->stride;
@@ -80,8 +80,10 @@ void vultus_register_depth_u16_avx2(const struct vultus_register_depth_u16_args 
     const int width = args->out_width, height = args->out_height;
     for (int y = 0; y < height; y++)
         memset(args->out + y * args->out_stride, 0xff, (size_t)width * sizeof(uint16_t));
-    for (int y = 0; y < args->height; y++)
-        splat_row(args, y, shift);
+    /* A copy that no store can change stays in registers. */
+    const struct vultus_register_depth_u16_args copy = *args;
+    for (int y = 0; y < copy.height; y++)
+        splat_row(&copy, y, shift);
     for (int y = 0; y < height; y++)
         fill_row(args->out + y * args->out_stride, width);
     for (int y = 1; y + 1 < height; y++)

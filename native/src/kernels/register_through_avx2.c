@@ -50,7 +50,7 @@ static inline void store_16(uint16_t *out, __m256i v)
 }
 
 #define VULTUS_THROUGH(bits) \
-    static int eight_##bits(const struct vultus_register_through_u##bits##_args *a, int x, int y, uint##bits##_t *out) \
+    static inline int eight_##bits(const struct vultus_register_through_u##bits##_args *a, int x, int y, uint##bits##_t *out) \
     { \
         const __m256i depth = vultus_depths_8(a->depth + y * a->depth_stride + x); \
         const struct vultus_places to = vultus_project_8(&a->projection, x, y, depth, 0.5f, a->src_width, a->src_height); \
@@ -71,15 +71,17 @@ static inline void store_16(uint16_t *out, __m256i v)
     } \
     void vultus_register_through_u##bits##_avx2(const struct vultus_register_through_u##bits##_args *args) \
     { \
-        for (int y = 0; y < args->height; y++) { \
-            uint##bits##_t *out = args->out + y * args->out_stride; \
+        /* A copy that no store can change stays in registers. */ \
+        const struct vultus_register_through_u##bits##_args a = *args; \
+        for (int y = 0; y < a.height; y++) { \
+            uint##bits##_t *out = a.out + y * a.out_stride; \
             int x = 0; \
-            for (; x + 8 <= args->width; x += 8) \
-                if (!eight_##bits(args, x, y, out + x)) \
+            for (; x + 8 <= a.width; x += 8) \
+                if (!eight_##bits(&a, x, y, out + x)) \
                     for (int i = x; i < x + 8; i++) \
-                        out[i] = vultus_through_u##bits(args, i, y); \
-            for (; x < args->width; x++) \
-                out[x] = vultus_through_u##bits(args, x, y); \
+                        out[i] = vultus_through_u##bits(&a, i, y); \
+            for (; x < a.width; x++) \
+                out[x] = vultus_through_u##bits(&a, x, y); \
         } \
     }
 VULTUS_THROUGH(8)
