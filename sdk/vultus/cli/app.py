@@ -6,7 +6,23 @@ from typing import Final
 
 import typer
 
-from vultus.cli import bench, calibrate, demo, devices, doctor, enroll, list_users, models, record, remove, replay, sign_in, verify, version
+from vultus.cli import (
+    bench,
+    calibrate,
+    demo,
+    devices,
+    doctor,
+    enroll,
+    inspect,
+    list_users,
+    models,
+    record,
+    remove,
+    replay,
+    sign_in,
+    verify,
+    version,
+)
 from vultus.evaluate import command as evaluation
 
 HELP = """Vultus: sign in by face with RGB, near-infrared and depth, on this machine alone.
@@ -41,6 +57,7 @@ _COMMANDS: Final = (
     ("remove", "Forget a person.", remove.remove, remove.HELP),
     ("record", "Record a device to a file.", record.record, record.HELP),
     ("replay", "Read a recording to its end.", replay.replay, replay.HELP),
+    ("inspect", "Say what a recording holds.", inspect.inspect, inspect.HELP),
     ("devices", "List or describe devices.", devices.devices, devices.HELP),
     ("calibrate", "Calibrate a sensor of your own.", calibrate.calibrate, calibrate.HELP),
     ("doctor", "Check this machine.", doctor.doctor, doctor.HELP),
