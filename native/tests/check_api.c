@@ -60,6 +60,20 @@ static void check_formats(void)
     release();
 }
 
+static void check_registration(void)
+{
+    static const struct vultus_camera camera = {500, 500, 2, 2}, flat = {500, 0, 2, 2};
+    static const double still[12] = {1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0}, nowhere[12] = {1, 0, 0, 0, 1, 0, 0, 0, 1, NAN, 0, 0};
+    uint16_t *p = forbidden();
+    EXPECT(vultus_register_depth_u16(p, 4, 4, 8, NULL, still, &camera, p, 8, 4, 4) == VULTUS_NULL_POINTER, 4, 4);
+    EXPECT(vultus_register_depth_u16(p, 4, 4, 8, &camera, still, &flat, p, 8, 4, 4) == VULTUS_BAD_NUMBER, 4, 4);
+    EXPECT(vultus_register_depth_u16(p, 4, 4, 8, &camera, nowhere, &camera, p, 8, 4, 4) == VULTUS_BAD_NUMBER, 4, 4);
+    EXPECT(vultus_register_depth_u16(p, 4, 4, 8, &camera, still, &camera, p, 7, 4, 4) == VULTUS_BAD_STRIDE, 4, 4);
+    EXPECT(vultus_register_through_u16(p, 4, 4, 8, &camera, still, &camera, p, 8, p, 8, 4, 4, -1, p, 8) == VULTUS_BAD_NUMBER, 4, 4);
+    EXPECT(vultus_register_through_u16(p, 4, 4, 8, &camera, still, &camera, p, 8, NULL, 8, 4, 4, 1, p, 8) == VULTUS_NULL_POINTER, 4, 4);
+    release();
+}
+
 static void check_vectors(void)
 {
     float *f = forbidden();
@@ -89,6 +103,7 @@ void check_api(void)
     check_warps();
     check_rectangles();
     check_formats();
+    check_registration();
     check_vectors();
     check_dispatch();
 }
