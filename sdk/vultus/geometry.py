@@ -22,15 +22,15 @@ _MODEL: Final = np.array([[-31.5, 0.0, 0.0], [31.5, 0.0, 0.0], [0.0, 37.0, -30.0
 class Relief:
     """Fit of one face: residuals are root mean squares in mm; `sheet_mm` is the best developable sheet over all directions.
 
-    `noise_mm` is the sensor's own noise, from neighbours on the grid. `nose_mm` is how far the nose stands out of the plane
-    through the eyes and the mouth corners (positive towards the camera). `distance_mm` is the median depth.
+    `noise_mm` is the sensor's own noise, from neighbours on the grid. `nose_mm` is how far the nose tip stands before the nearer of the
+    cheeks beside it (positive towards the camera), None where one of the three was not measured. `distance_mm` is the median depth.
     """
 
     points: int
     distance_mm: float
     plane_mm: float
     sheet_mm: float
-    nose_mm: float
+    nose_mm: float | None
     noise_mm: float
 
 

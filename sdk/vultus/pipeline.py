@@ -206,6 +206,7 @@ class Pipeline:
         cues = (
             live.relief_cue(work.relief, limits),
             live.head_size_cue(face, source.intrinsics if source is not None else None, work.relief, limits),
+            live.nose_cue(face, work.relief, limits),
             live.strobe_cue(fs.nir, fs.nir_ambient, where, limits),
             live.nir_face_cue(in_nir, nir, expected=seen and in_nir is not None, usable=_exposed(where, fs.nir), limits=limits),
         )

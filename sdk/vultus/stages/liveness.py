@@ -1,7 +1,8 @@
 """Liveness: physical cues from measured depth, the NIR strobe and the agreement of the streams.
 
 Blocks: flat, tilted and bent prints and any screen (depth relief); self-lit pictures (strobe); a face shown to one camera
-only, or different scenes in front of two (agreement); miniatures and posters (head size).
+only, or different scenes in front of two (agreement); miniatures and posters (head size); depth of something else, or of a head elsewhere
+in the picture, behind a near-frontal face (nose).
 Does not block: a mask or bust with a head's shape and reflectance, a print creased into the relief of a face, a twin, coercion,
 or frames injected behind the camera. Without depth only self-lit and one-stream attacks are blocked: a NIR-reflective print passes.
 A cue that cannot be measured abstains; which cues must pass is the policy's business (`vultus.policy.Tier`).
@@ -18,10 +19,11 @@ from vultus import _native
 from vultus.geometry import Relief, face_rect, pose_of
 from vultus.types import Cue, Face, Frame, Intrinsics, Liveness, SpoofKind, Verdict
 
-RELIEF, HEAD_SIZE, STROBE, NIR_FACE = "depth_relief", "head_size", "strobe", "nir_face"
+RELIEF, HEAD_SIZE, NOSE, STROBE, NIR_FACE = "depth_relief", "head_size", "nose", "strobe", "nir_face"
 _KINDS: Mapping[str, SpoofKind] = {
     RELIEF: SpoofKind.FLAT,
     HEAD_SIZE: SpoofKind.WRONG_SIZE,
+    NOSE: SpoofKind.STREAMS_DISAGREE,
     STROBE: SpoofKind.SELF_LIT,
     NIR_FACE: SpoofKind.STREAMS_DISAGREE,
 }
@@ -40,6 +42,9 @@ class Limits:
     agreement_fail: float
     eye_distance_low_mm: float
     eye_distance_high_mm: float
+    nose_pass_mm: float
+    nose_fail_mm: float
+    nose_turn: float
 
 
 def relief_cue(relief: Relief | None, limits: Limits) -> Cue:
@@ -59,6 +64,17 @@ def head_size_cue(face: Face, intrinsics: Intrinsics | None, relief: Relief | No
     good = limits.eye_distance_low_mm <= value <= limits.eye_distance_high_mm
     limit = limits.eye_distance_low_mm if value < limits.eye_distance_low_mm else limits.eye_distance_high_mm
     return Cue(HEAD_SIZE, value, "mm", limit, Verdict.PASS if good else Verdict.FAIL)
+
+
+def nose_cue(face: Face, relief: Relief | None, limits: Limits) -> Cue:
+    """Judge whether the depth has a nose where the picture has one: its tip before both cheeks. Depth of another place has none there.
+
+    Abstains on a head turned by more than `limits.nose_turn` degrees, which hides a cheek, and where nose or cheeks were not measured.
+    """
+    pose = pose_of(face.landmarks)
+    if relief is None or relief.nose_mm is None or max(abs(pose.yaw), abs(pose.pitch)) > limits.nose_turn:
+        return Cue(NOSE, None, "mm", limits.nose_pass_mm, Verdict.ABSTAIN)
+    return _judge(NOSE, relief.nose_mm, "mm", limits.nose_pass_mm, limits.nose_fail_mm)
 
 
 def strobe_cue(lit: Frame | None, ambient: Frame | None, face: Face | None, limits: Limits) -> Cue:

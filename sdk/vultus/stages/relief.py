@@ -20,6 +20,8 @@ _SCALE: Final = GRID / 112.0
 _DIRECTIONS: Final = np.radians(np.arange(0.0, 180.0, 15.0))
 _BAND_MM: Final = 150.0
 """Depths farther than this from the median of the face belong to something else: a head is about 200 mm deep."""
+_CHEEK: Final = 17.6
+"""From the nose tip to a cheek, in pixels of the 112-pixel crop: half the distance between the eyes."""
 MIN_POINTS: Final = 600
 """Measured grid points, of about 1500 in the oval, without which nothing is said."""
 
@@ -116,12 +118,12 @@ def _patch(w: F64, inside: Mask, point: F64, radius: int) -> float | None:
     return float(np.median(values)) if values.size >= 3 else None
 
 
-def _nose(w: F64, inside: Mask) -> float:
-    """Return how far the nose tip stands before the mean of both eyes and both mouth corners, in mm; 0 where unmeasured."""
-    corners = [_patch(w, inside, TARGET[i], 2) for i in (0, 1, 3, 4)]
+def _nose(w: F64, inside: Mask) -> float | None:
+    """Return how far the nose tip stands before the nearer of both cheeks at its height, in mm; None where one is unmeasured."""
     tip = _patch(w, inside, TARGET[2], 1)
-    known = [c for c in corners if c is not None]
-    return float(np.mean(known)) - tip if tip is not None and len(known) == 4 else 0.0
+    cheeks = [_patch(w, inside, TARGET[2] + (aside, 0.0), 2) for aside in (-_CHEEK, _CHEEK)]
+    known = [c for c in cheeks if c is not None]
+    return min(known) - tip if tip is not None and len(known) == 2 else None
 
 
 def _noise(w: F64, inside: Mask) -> float:
