@@ -127,7 +127,11 @@ def main(path: Path) -> None:
         "nose_pass_mm": limit(
             np.percentile(noses, 5), "mm", f"simulated: one in twenty of {len(noses)} ICT heads turned up to 35 degrees has less"
         ),
-        "nose_fail_mm": limit(0.0, "mm", "a nose that lies behind a cheek is none; geometry, not measured"),
+        "nose_fail_mm": limit(
+            -5.0, "mm", "a nose behind a cheek is none; less a coarse depth camera's error, half of a step of 8 mm and noise; not measured"
+        ),
+        "likeness_pass": limit(0.92, "correlation", "two simulated cameras reach 0.89; chosen between that and a copy, not measured"),
+        "likeness_fail": limit(0.95, "correlation", "simulated: grey of the colour picture, noise added, from 0.98; chosen, not measured"),
         "nose_turn": limit(20.0, "degrees", "what counts as frontal; beyond it the nose hides a cheek; chosen, not measured"),
     }
     document = {"id": "physics-2", "limits": limits, "recipe": "python -m models.recipes.liveness_limits ict_face_model.npz", "seed": 7}

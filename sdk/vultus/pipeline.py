@@ -24,6 +24,7 @@ from vultus.stages.align import align_nir, align_rgb
 from vultus.stages.assess import assess
 from vultus.stages.detect import Detector, Region
 from vultus.stages.embed import embed
+from vultus.stages.likeness import Likeness
 from vultus.stages.register import transfer
 from vultus.types import F32, U16, Embedding, Face, Frame, FrameSet, Hint, Liveness, Modality, Quality, Source, Stream
 
@@ -87,6 +88,7 @@ class Pipeline:
         self._detector = Detector(open_graph(manifest.entry("detector"), threads), open_graph(manifest.entry("detector_near"), threads))
         self._limits = limits
         self._grid: U16 = np.zeros((depth_relief.GRID, depth_relief.GRID), np.uint16)
+        self._likeness = Likeness()
         self._buffers: dict[str, npt.NDArray[Any]] = {}
         self._last: tuple[int, str, Face] | None = None
         self._tracked = 0
@@ -209,8 +211,15 @@ class Pipeline:
             live.nose_cue(face, work.relief, limits),
             live.strobe_cue(fs.nir, fs.nir_ambient, where, limits),
             live.nir_face_cue(in_nir, nir, expected=seen and in_nir is not None, usable=_exposed(where, fs.nir), limits=limits),
+            live.likeness_cue(self._alike(rgb, in_nir, nir, work), limits),
         )
         return live.conclude(cues, work.relief, limits)
+
+    def _alike(self, rgb: Face | None, in_nir: F32 | None, nir: Face | None, work: _Work) -> float | None:
+        if rgb is None or in_nir is None or work.luma is None or work.nir is None:
+            return None
+        level = _level(nir or Face(Stream.NIR, rgb.box, in_nir, rgb.score), work.nir)
+        return self._likeness.measure(work.luma, rgb.landmarks, work.nir, in_nir, level) if level is not None else None
 
     def _embed(self, fs: FrameSet, work: _Work, stream: Stream) -> Embedding | None:
         graph, marks = self._recogniser, work.faces[stream].landmarks

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -146,3 +146,25 @@ def test_real_heads_are_no_spoofs(outcomes: Outcomes) -> None:
     """At most 2 % of the 267 bona fide frame sets, every pose, are called a spoof."""
     assert outcomes.observed == 267
     assert outcomes.spoof <= 0.02 * outcomes.observed
+
+
+def test_an_injected_copy_of_the_colour_picture_is_refused(data_root: Path) -> None:
+    """Real frame sets whose NIR picture was computed from the colour picture, noise added, fail; as they are, none does for that reason."""
+    manifest = load_manifest()
+    pipeline = Pipeline(manifest, cal.load(manifest.root / "calibration").limits)
+    identity = DeviceIdentity("images", "rap3df", "", Source.IMAGES)
+    rng = np.random.default_rng(4)
+    copies: Counter[str] = Counter()
+    for number, row in enumerate(read_index(data_root / "rap3df-2017" / "index.csv", strict=True).rows[::3]):
+        frame_set = load_row(row, identity, 40 * number)
+        assert frame_set.rgb is not None
+        assert frame_set.nir is not None
+        grey = frame_set.rgb.data.astype(np.float32) @ np.float32([0.3, 0.6, 0.1])
+        fake = np.clip(100 * (grey + rng.normal(0, 2, grey.shape)), 0, 65535).astype(np.uint16)
+        for name, shown in (("real", frame_set), ("copy", replace(frame_set, nir=replace(frame_set.nir, data=fake)))):
+            live = pipeline.process(shown, with_embeddings=False).liveness
+            cue = next((c for c in live.cues if c.name == "nir_likeness"), None) if live is not None else None
+            copies[f"{name} {cue.verdict.value if cue is not None else 'no face'}"] += 1
+    assert copies["real fail"] == 0, copies
+    assert copies["copy pass"] + copies["copy abstain"] <= 1, copies
+    assert copies["copy fail"] >= 85, copies

@@ -1,8 +1,8 @@
 """Liveness: physical cues from measured depth, the NIR strobe and the agreement of the streams.
 
 Blocks: flat, tilted and bent prints and any screen (depth relief); self-lit pictures (strobe); a face shown to one camera
-only, or different scenes in front of two (agreement); miniatures and posters (head size); depth of something else, or of a head elsewhere
-in the picture, behind a near-frontal face (nose).
+only, or different scenes in front of two (agreement); a NIR picture computed from the colour picture (likeness); miniatures and
+posters (head size); most depth of something else, or of a head elsewhere in the picture, behind a near-frontal face (nose).
 Does not block: a mask or bust with a head's shape and reflectance, a print creased into the relief of a face, a twin, coercion,
 or frames injected behind the camera. Without depth only self-lit and one-stream attacks are blocked: a NIR-reflective print passes.
 A cue that cannot be measured abstains; which cues must pass is the policy's business (`vultus.policy.Tier`).
@@ -19,13 +19,15 @@ from vultus import _native
 from vultus.geometry import Relief, face_rect, pose_of
 from vultus.types import Cue, Face, Frame, Intrinsics, Liveness, SpoofKind, Verdict
 
-RELIEF, HEAD_SIZE, NOSE, STROBE, NIR_FACE = "depth_relief", "head_size", "nose", "strobe", "nir_face"
+RELIEF, HEAD_SIZE, NOSE, STROBE = "depth_relief", "head_size", "nose", "strobe"
+NIR_FACE, NIR_LIKENESS = "nir_face", "nir_likeness"
 _KINDS: Mapping[str, SpoofKind] = {
     RELIEF: SpoofKind.FLAT,
     HEAD_SIZE: SpoofKind.WRONG_SIZE,
     NOSE: SpoofKind.STREAMS_DISAGREE,
     STROBE: SpoofKind.SELF_LIT,
     NIR_FACE: SpoofKind.STREAMS_DISAGREE,
+    NIR_LIKENESS: SpoofKind.STREAMS_DISAGREE,
 }
 
 
@@ -45,6 +47,8 @@ class Limits:
     nose_pass_mm: float
     nose_fail_mm: float
     nose_turn: float
+    likeness_pass: float
+    likeness_fail: float
 
 
 def relief_cue(relief: Relief | None, limits: Limits) -> Cue:
@@ -106,6 +110,14 @@ def nir_face_cue(rgb_in_nir: np.ndarray | None, nir_face: Face | None, *, expect
     gap = float(np.hypot(*(rgb_in_nir - nir_face.landmarks).T).mean()) / max(nir_face.eye_distance, 1.0)
     cue = _judge(NIR_FACE, -gap, "eye distances", -limits.agreement_pass, -limits.agreement_fail)
     return Cue(NIR_FACE, gap, cue.unit, limits.agreement_pass, cue.verdict)
+
+
+def likeness_cue(value: float | None, limits: Limits) -> Cue:
+    """Judge how far the NIR picture repeats the detail of the colour picture; None means that the two could not be compared."""
+    if value is None:
+        return Cue(NIR_LIKENESS, None, "correlation", limits.likeness_pass, Verdict.ABSTAIN)
+    cue = _judge(NIR_LIKENESS, -value, "correlation", -limits.likeness_pass, -limits.likeness_fail)
+    return Cue(NIR_LIKENESS, value, cue.unit, -cue.limit, cue.verdict)
 
 
 def conclude(cues: tuple[Cue, ...], relief: Relief | None, limits: Limits) -> Liveness:
