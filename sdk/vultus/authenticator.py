@@ -13,6 +13,7 @@ from typing import Final, Self
 from vultus import calibration as cal
 from vultus.comparison import Gallery, Looks, evidence_of, match_of
 from vultus.devices.base import Device
+from vultus.devices.repeats import Repeats
 from vultus.errors import AlreadyEnrolled, CalibrationError, NotEnrolled
 from vultus.manifest import Manifest, load_manifest
 from vultus.pipeline import Pipeline, Probe
@@ -196,9 +197,9 @@ class Authenticator:
         return Enrollment(user, reason, {m.value: sum(e.modality is m for e in taken) for m in Modality})
 
     def _probes(self, device: Device, timeout_s: float, on_hint: OnHint | None) -> Iterator[tuple[Probe, FrameSet]]:
-        """Yield probes of frame sets whose time stamps rise, until the time is over, the source ends or `cancel()`; tell new hints."""
+        """Yield probes of frame sets with new times and new pictures, until the time is over, the source ends or `cancel()`; tell new hints."""
         end = time.monotonic() + timeout_s
-        newest, told = -1, None
+        newest, told, repeats = -1, None, Repeats()
         while not self._cancelled.is_set() and (left := end - time.monotonic()) > 0:
             try:
                 frame_set = device.read(timeout_s=left)
@@ -206,7 +207,7 @@ class Authenticator:
                 return
             if frame_set is None:
                 return
-            if frame_set.time_ns <= newest:
+            if frame_set.time_ns <= newest or repeats.repeated(frame_set):
                 continue
             newest = frame_set.time_ns
             probe = self._pipeline.process(frame_set)
