@@ -15,18 +15,18 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus import _native
-from vultus.geometry import Relief, face_rect
+from vultus.geometry import Relief
 from vultus.graphs import Graph, open_graph
 from vultus.manifest import Manifest
 from vultus.stages import liveness as live
 from vultus.stages import relief as depth_relief
 from vultus.stages.align import align_nir, align_rgb
-from vultus.stages.assess import assess
+from vultus.stages.assess import assess, level_of
 from vultus.stages.detect import Detector, Region
 from vultus.stages.embed import embed
 from vultus.stages.likeness import Likeness
 from vultus.stages.register import transfer
-from vultus.types import F32, U16, Embedding, Face, Frame, FrameSet, Hint, Liveness, Modality, Quality, Source, Stream
+from vultus.types import F32, U16, Crop, Embedding, Face, Frame, FrameSet, Hint, Liveness, Modality, Quality, Source, Stream
 
 _EYES_MM: Final = 63.0
 """Mean adult distance between the eyes (ISO/TR 7250-2); gives a first distance before depth is looked up."""
@@ -114,10 +114,13 @@ class Pipeline:
         embeddings: dict[Modality, Embedding] = {}
         for stream, modality in ((Stream.RGB, Modality.RGB), (Stream.NIR, Modality.NIR)):
             if with_embeddings and stream in work.faces and work.qualities[stream].usable:
-                with work.timed(f"embed_{modality}"):
-                    embedding = self._embed(frame_set, work, stream)
-                if embedding is not None:
-                    embeddings[modality] = embedding
+                with work.timed("align"):
+                    crop = self._align(frame_set, work, stream)
+                if crop is not None:
+                    with work.timed(f"embed_{modality}"):
+                        embedding = embed(self._recogniser, crop)
+                    if embedding is not None:
+                        embeddings[modality] = embedding
         quality, hints = _summary(work, frame_set)
         return Probe(
             frame_set.device.source, frame_set.skew_ns / 1e6, work.count, quality, liveness, embeddings, hints,
@@ -218,18 +221,18 @@ class Pipeline:
     def _alike(self, rgb: Face | None, in_nir: F32 | None, nir: Face | None, work: _Work) -> float | None:
         if rgb is None or in_nir is None or work.luma is None or work.nir is None:
             return None
-        level = _level(nir or Face(Stream.NIR, rgb.box, in_nir, rgb.score), work.nir)
+        level = level_of(nir or Face(Stream.NIR, rgb.box, in_nir, rgb.score), work.nir)
         return self._likeness.measure(work.luma, rgb.landmarks, work.nir, in_nir, level) if level is not None else None
 
-    def _embed(self, fs: FrameSet, work: _Work, stream: Stream) -> Embedding | None:
+    def _align(self, fs: FrameSet, work: _Work, stream: Stream) -> Crop | None:
         graph, marks = self._recogniser, work.faces[stream].landmarks
         mean, scale = graph.entry.mean, graph.entry.scale
         if stream is Stream.RGB and fs.rgb is not None:
-            return embed(graph, align_rgb(fs.rgb, marks, graph.input, mean=mean, scale=scale))
-        level = _level(work.faces[stream], work.nir) if work.nir is not None else None
+            return align_rgb(fs.rgb, marks, graph.input, mean=mean, scale=scale)
+        level = level_of(work.faces[stream], work.nir) if work.nir is not None else None
         if work.nir is None or level is None:
             return None
-        return embed(graph, align_nir(work.nir, marks, level, graph.input, mean=mean, scale=scale))
+        return align_nir(work.nir, marks, level, graph.input, mean=mean, scale=scale)
 
 
 def _foremost(faces: list[Face], frame: Frame | None) -> Face:
@@ -245,16 +248,6 @@ def _rivals(faces: list[Face]) -> int:
     """Count the faces that are about as large as the largest."""
     largest = max((f.eye_distance for f in faces), default=0.0)
     return sum(f.eye_distance >= _RIVAL * largest for f in faces)
-
-
-def _level(face: Face, image: npt.NDArray[Any]) -> float | None:
-    """Return the mean level of the inner face in the picture's unit; None when the face is outside or black."""
-    rect = face_rect(face, image.shape[1], image.shape[0])
-    if rect is None:
-        return None
-    sums = _native.image_sums(image, rect, 0, 255 if image.dtype == np.uint8 else 65535)
-    bright = sums.n - sums.n_low
-    return sums.total / bright if bright > 0 and sums.total > 0 else None
 
 
 def _exposed(face: Face | None, frame: Frame | None) -> bool:

@@ -193,24 +193,6 @@ def test_products_are_those_of_numpy(seed: int, count: int, dim: int) -> None:
     np.testing.assert_array_equal(exact, matrix.astype(int) @ small.astype(int))
 
 
-@given(st.integers(0, 2**32 - 1), st.sampled_from([0, 1, 2, 7, 1023, 1024, 3000]), st.integers(1, 20), st.sampled_from([2, 128]))
-def test_the_best_matches_are_exact(seed: int, count: int, k: int, levels: int) -> None:
-    """The k best rows are those of a full sort, ties in their order, whatever the size of the gallery."""
-    rng = np.random.default_rng(seed)
-    query, rows = (rng.integers(-levels, levels, shape).astype(np.int8) for shape in ((6,), (count, 6)))
-    products = rows.astype(int) @ query.astype(int)
-    expected = np.argsort(-products, kind="stable")[:k]
-    found, scores = _native.best_match_i8(query, rows, k)
-    np.testing.assert_array_equal(found, expected)
-    np.testing.assert_array_equal(scores, products[expected])
-
-
-def test_no_best_match_is_refused() -> None:
-    """Asking for no match at all raises ValueError."""
-    with pytest.raises(ValueError, match="at least 1"):
-        _native.best_match_i8(np.zeros(4, np.int8), np.zeros((3, 4), np.int8), 0)
-
-
 def test_views_with_gaps_between_rows_are_read_in_place() -> None:
     """A part of a larger picture gives what its copy gives."""
     rgb = random_image(7, (40, 60, 3), np.uint8)

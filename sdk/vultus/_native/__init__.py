@@ -10,7 +10,7 @@ from vultus._native.instruction_sets import force_isa, isa
 from vultus._native.pixels import difference, luma, nv12_to_bgr, nv12_to_rgb, yuyv_to_bgr, yuyv_to_rgb
 from vultus._native.registration import register_depth, register_through_depth
 from vultus._native.sums import ImageSums, StrobeSums, image_sums, strobe_sums
-from vultus._native.vectors import best_match_i8, dot_f32, dot_i8
+from vultus._native.vectors import dot_f32, dot_i8
 from vultus._native.warps import warp_depth, warp_grey, warp_rgb
 
 __all__ = [
@@ -20,7 +20,6 @@ __all__ = [
     "ImageSums",
     "Rect",
     "StrobeSums",
-    "best_match_i8",
     "difference",
     "dot_f32",
     "dot_i8",

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from vultus._native.arrays import I8, I32, done, image, lib, packed, writable
 from vultus.types import F32
-
-_BLOCKS: Final = 1024
-"""Blocks whose largest products are compared first; enough for k up to hundreds, few enough to sort in microseconds."""
 
 
 def dot_f32(query: F32, rows: F32, out: F32) -> None:
@@ -23,24 +20,6 @@ def dot_f32(query: F32, rows: F32, out: F32) -> None:
 def dot_i8(query: I8, rows: I8, out: I32) -> None:
     """Write the exact int32 products of int8 `query` (d,) with each of int8 `rows` (n, d) to `out` (n,)."""
     _dot(lib.vultus_dot_i8, np.int8, np.int32, query, rows, out)
-
-
-def best_match_i8(query: I8, rows: I8, k: int) -> tuple[npt.NDArray[np.int64], I32]:
-    """Return the indices of the `k` rows with the largest exact products, best first and equal ones in their order, and the products.
-
-    Fewer than `k` rows give all of them. Raises ValueError for k < 1.
-    """
-    if k < 1:
-        raise ValueError(f"k must be at least 1; got {k}")
-    products = np.empty(rows.shape[0], np.int32)
-    dot_i8(query, rows, products)
-    block = max(1, products.size // _BLOCKS)
-    whole = products[: products.size // block * block].reshape(-1, block)
-    # The k-th best block maximum is a bound that at least k rows reach, so that no row below it is among the best.
-    bound = np.partition(whole.max(1), -k)[-k] if whole.shape[0] > k else np.iinfo(np.int32).min
-    found = np.flatnonzero(products >= bound)
-    order = found[np.argsort(-products[found].astype(np.int64), kind="stable")[:k]]
-    return order.astype(np.int64), products[order]
 
 
 def _dot(

@@ -89,3 +89,13 @@ def _placement(face: Face, width: int, height: int) -> tuple[tuple[Hint, ...], b
 
 def _percent(x: float) -> int:
     return round(100.0 * min(1.0, max(0.0, float(x))))
+
+
+def level_of(face: Face, image: Grey) -> float | None:
+    """Return the mean level of the inner face in the picture's unit; None when the face is outside or black."""
+    rect = face_rect(face, image.shape[1], image.shape[0])
+    if rect is None:
+        return None
+    sums = _native.image_sums(image, rect, 0, 255 if image.dtype == np.uint8 else 65535)
+    bright = sums.n - sums.n_low
+    return sums.total / bright if bright > 0 and sums.total > 0 else None
