@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from vultus.devices import Device, open_device
     from vultus.frames import DeviceIdentity, Extrinsics, Frame, FrameSet, Intrinsics, Source, Stream, depth_from_metres
     from vultus.policy import Policy, Tier
+    from vultus.registration import register
     from vultus.store import TemplateStore
     from vultus.types import Decision, Hint, Liveness, Match, Outcome, Quality, Reason
 
@@ -50,6 +51,7 @@ __all__ = [
     "VultusError",
     "depth_from_metres",
     "open_device",
+    "register",
 ]
 
 _LATER: Final = {
@@ -59,6 +61,7 @@ _LATER: Final = {
         "vultus.devices": ("Device", "open_device"),
         "vultus.frames": ("DeviceIdentity", "Extrinsics", "Frame", "FrameSet", "Intrinsics", "Source", "Stream", "depth_from_metres"),
         "vultus.policy": ("Policy", "Tier"),
+        "vultus.registration": ("register",),
         "vultus.store": ("TemplateStore",),
         "vultus.types": ("Decision", "Hint", "Liveness", "Match", "Outcome", "Quality", "Reason"),
     }.items()
