@@ -33,6 +33,14 @@ enum vultus_isa vultus_cpu_isa(void)
     return VULTUS_ISA_avx512;
 }
 
+#elif defined(__aarch64__)
+
+/* Every 64-bit Arm has NEON. */
+enum vultus_isa vultus_cpu_isa(void)
+{
+    return VULTUS_ISA_neon;
+}
+
 #else
 
 enum vultus_isa vultus_cpu_isa(void)

@@ -16,7 +16,11 @@ static const char *const op_names[VULTUS_OP_COUNT] = {
 #include "kernels.def"
 };
 
+#if defined(__aarch64__)
+static const char *const isa_names[VULTUS_ISA_COUNT] = {[VULTUS_ISA_ref] = "ref", [VULTUS_ISA_neon] = "neon"};
+#else
 static const char *const isa_names[VULTUS_ISA_COUNT] = {[VULTUS_ISA_ref] = "ref", [VULTUS_ISA_avx2] = "avx2", [VULTUS_ISA_avx512] = "avx512"};
+#endif
 
 /* The highest ISA that may run, plus one; 0 = not asked yet. Two threads that ask at once find the same answer. */
 static _Atomic int allowed;
