@@ -1,4 +1,4 @@
-"""Write frame sets to a recording: an MCAP file, one channel a stream, one chunk a frame, a checksum over each chunk and over the whole.
+"""Write frame sets to a recording: an MCAP file, one channel a stream, one chunk a frame set, a checksum over each chunk and over the whole.
 
 A recorder that is killed leaves a file that can be read up to the last whole frame set. A recording holds faces: it is made readable
 for its owner alone.
@@ -23,6 +23,8 @@ FORMAT: Final = "1"
 """Version of the layout: the metadata record `vultus.recording`, channels `/vultus/<stream>`, messages as in `wire`."""
 METADATA: Final = "vultus.recording"
 TOPIC: Final = "/vultus/"
+CHUNK_BYTES: Final = 1 << 26
+"""A chunk is closed early after the frame that takes it beyond this size; a frame set of four full-HD streams is a quarter of it."""
 
 
 def checksum(metadata: dict[str, str]) -> str:
@@ -98,9 +100,8 @@ class Recorder:
             raise RecordingError(f"{self._path}: the recording cannot be made: {problem.strerror}") from problem
         from mcap.writer import CompressionType, Writer
 
-        # chunk_size 0 closes a chunk after each message, so that a kill costs at most the frame set being written.
         sink: Any = self._sink
-        self._writer: Any = Writer(sink, chunk_size=0, compression=CompressionType.ZSTD, enable_data_crcs=True)
+        self._writer: Any = Writer(sink, chunk_size=CHUNK_BYTES, compression=CompressionType.ZSTD, enable_data_crcs=True)
         self._whole = 0
         self._guarded(self._begin)
 
@@ -133,6 +134,7 @@ class Recorder:
             for frame, data in messages:
                 channel = self._channels[frame.stream]
                 self._writer.add_message(channel, frame.time_ns, data, frame.time_ns, frame_set.sequence & 0xFFFFFFFF)
+            self._writer.flush()  # ends the chunk: a kill costs at most the frame set being written
 
         self._guarded(add)
         self._written += 1

@@ -11,14 +11,14 @@ from typing import BinaryIO, Final
 
 from vultus.devices import wire
 from vultus.devices.base import Order
-from vultus.devices.recorder import FORMAT, METADATA, TOPIC, checksum
+from vultus.devices.recorder import CHUNK_BYTES, FORMAT, METADATA, TOPIC, checksum
 from vultus.errors import DeviceNotFound, RecordingError
 from vultus.frames import MAX_SIDE
 from vultus.types import DeviceIdentity, FrameSet, Source, Stream
 
 _MAGIC: Final = b"\x89MCAP0\r\n"
-_MAX_RECORD: Final = MAX_SIDE * MAX_SIDE * 3 + (1 << 20)
-"""Largest record in bytes: an RGB frame of the largest size and what surrounds it."""
+_MAX_RECORD: Final = CHUNK_BYTES + MAX_SIDE * MAX_SIDE * 3 + (1 << 20)
+"""Largest record in bytes: a chunk that is all but full, an RGB frame of the largest size and what surrounds it."""
 _MAX_SMALL: Final = 1 << 24
 """Largest record in bytes other than a chunk; a chunk index of a day's recording is far smaller."""
 # Record types of the MCAP specification, version 0.

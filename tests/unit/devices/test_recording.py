@@ -299,6 +299,18 @@ def test_other_chunkings_of_the_same_messages_are_read(tmp_path: Path, make_set:
     assert [s.sequence for s in read_all(path)] == [0, 1, 2]
 
 
+def test_a_frame_set_that_is_too_large_for_a_chunk_goes_into_several(
+    tmp_path: Path, camera: DeviceIdentity, make_set: Callable[..., FrameSet], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A frame set beyond the size of a chunk is divided between frames and comes back whole."""
+    monkeypatch.setattr("vultus.devices.recorder.CHUNK_BYTES", 1000)
+    with Recorder(tmp_path / "big.mcap", camera) as recorder:
+        for number in range(3):
+            recorder.write(make_set(number))
+    assert (tmp_path / "big.mcap").read_bytes().count(b"\x04\0\0\0zstd") > 3
+    assert prefix(read_all(tmp_path / "big.mcap"), [make_set(number) for number in range(3)])
+
+
 def test_time_that_runs_backwards_is_refused(tmp_path: Path, make_set: Callable[..., FrameSet]) -> None:
     """A recording whose times run backwards gives what came before and is then refused by name."""
     messages = _message(make_set(0, 500), Stream.RGB) + _message(make_set(1, 400), Stream.RGB)
