@@ -1,4 +1,4 @@
-"""Command line of the evaluation: `vultus evaluate match | lfw | pad | system`, to be mounted on the main one."""
+"""Command line of the evaluation: `vultus evaluate match | lfw | pad | attacks | system`, to be mounted on the main one."""
 
 from __future__ import annotations
 
@@ -108,6 +108,28 @@ def pad(
 
     with _setting(models, calibration, cache, no_cache, workers) as setting:
         _write(lambda: run_pad(index_samples(index), setting), json_out, html)
+
+
+@app.command("attacks", short_help="Simulated attacks, by species.")
+def attacks(
+    index: Index,
+    each: Annotated[int, typer.Option("--each", min=1, help="Presentations of each species.")] = 500,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="What the attacks are drawn from.")] = 1,
+    tier: Annotated[str, typer.Option("--tier", metavar="TIER", help="secure, standard or convenience.")] = "secure",
+    json_out: Json = None,
+    html: Html = None,
+    models: Models = None,
+    calibration: Device = None,
+) -> None:
+    """Simulate attacks from an index's registered RGB + NIR + depth and judge them by a tier's cues; no certificate."""
+    from vultus.evaluate.samples import index_samples
+    from vultus.evaluate.simulated import SimulationOptions, run_simulated
+    from vultus.policy import Tier
+
+    with _refusing():
+        options = SimulationOptions(each, seed, Tier(tier))
+    with _setting(models, calibration, None, True, 1) as setting:
+        _write(lambda: run_simulated(index_samples(index), options, setting), json_out, html)
 
 
 @app.command("system", short_help="Whole transactions.")
