@@ -17,7 +17,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "settings"}),
     frozenset({"frames", "types", "private_files"}),
-    frozenset({"_native", "_core", "geometry", "graphs", "manifest", "optimised", "pictures", "registration", "devices"}),
+    frozenset({"_native", "_core", "geometry", "graphs", "manifest", "optimised", "pictures", "registration", "devices", "simulation"}),
     frozenset({"stages"}),
     frozenset({"calibration", "database", "fitting", "ledger", "policy", "sealing", "store", "templates"}),
     frozenset({"comparison", "pipeline"}),

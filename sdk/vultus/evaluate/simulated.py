@@ -39,7 +39,7 @@ class SimulationOptions:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Source:
+class Origin:
     """A bona fide row with its pictures."""
 
     sample: Sample
@@ -110,7 +110,7 @@ def judged(features: Features, tier: Tier) -> Features:
     return replace(features, liveness={**features.liveness, "verdict": verdict.value})
 
 
-def presentations(sources: list[_Source], options: SimulationOptions) -> Iterator[tuple[Sample, Triplet]]:
+def presentations(sources: list[Origin], options: SimulationOptions) -> Iterator[tuple[Sample, Triplet]]:
     """Yield every attack, species by species, each from its own generator, so that one species never shifts another's draws."""
     for number, species in enumerate(SPECIES):
         for i in range(options.each):
@@ -134,7 +134,7 @@ def _fitted(triplet: Triplet, like: Triplet) -> Triplet:
     return Triplet(triplet.rgb[pick], triplet.nir[pick], triplet.depth[pick], ((triplet.landmarks + 0.5) * scale - 0.5).astype(np.float32))
 
 
-def _bona_fide(pipeline: PipelineLike, sample: Sample, sequence: int) -> tuple[Features, _Source | None]:
+def _bona_fide(pipeline: PipelineLike, sample: Sample, sequence: int) -> tuple[Features, Origin | None]:
     """Run a row as it is; it can be attacked when its colour face was found."""
     try:
         frames = read_frames(Task(sample, sequence))
@@ -147,7 +147,7 @@ def _bona_fide(pipeline: PipelineLike, sample: Sample, sequence: int) -> tuple[F
         return Features.of(probe), None
     nir = pictures.read(sample.files[Stream.NIR], Stream.NIR).astype(np.uint16)
     triplet = Triplet(frames[Stream.RGB].data, nir, frames[Stream.DEPTH].data, np.array(face.landmarks, np.float32))
-    return Features.of(probe), _Source(sample, triplet)
+    return Features.of(probe), Origin(sample, triplet)
 
 
 def _frames(picture: Triplet, sequence: int) -> dict[Stream, Frame]:
