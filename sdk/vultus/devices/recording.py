@@ -1,28 +1,27 @@
-"""Read a recording front to back and trust nothing in it: lengths are checked before memory is asked for, checksums verified."""
+"""Read a recording, from its beginning or from any time, and trust nothing in it: lengths are checked before memory is asked for, checksums verified."""
 
 from __future__ import annotations
 
 import io
 import struct
 import zlib
+from collections import deque
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, Self
 
-from vultus.devices import wire
+from vultus.devices import records, wire
 from vultus.devices.base import Order
-from vultus.devices.recorder import CHUNK_BYTES, FORMAT, METADATA, TOPIC, checksum
+from vultus.devices.chunk_index import ChunkIndex, read_index
+from vultus.devices.recorder import CHUNK_BYTES, FORMAT, METADATA, checksum
 from vultus.errors import DeviceNotFound, RecordingError
 from vultus.frames import MAX_SIDE
 from vultus.types import DeviceIdentity, FrameSet, Source, Stream
 
-_MAGIC: Final = b"\x89MCAP0\r\n"
 _MAX_RECORD: Final = CHUNK_BYTES + MAX_SIDE * MAX_SIDE * 3 + (1 << 20)
 """Largest record in bytes: a chunk that is all but full, an RGB frame of the largest size and what surrounds it."""
 _MAX_SMALL: Final = 1 << 24
 """Largest record in bytes other than a chunk; a chunk index of a day's recording is far smaller."""
-# Record types of the MCAP specification, version 0.
-_FOOTER, _SCHEMA, _CHANNEL, _MESSAGE, _CHUNK, _METADATA, _DATA_END = 0x02, 0x03, 0x04, 0x05, 0x06, 0x0C, 0x0F
 
 
 class _CutShort(Exception):
@@ -43,6 +42,8 @@ class Recording:
         self._order = Order()
         self._channels: dict[int, Stream] = {}
         self._crc = 0
+        self._from_start = True
+        self._index: ChunkIndex | None = None
         try:
             self._file: BinaryIO = self.path.open("rb")
         except (FileNotFoundError, NotADirectoryError) as problem:
@@ -61,7 +62,7 @@ class Recording:
         self._file.seek(0)
         if self._size == 0:
             raise RecordingError(f"{self.path}: the file is empty")
-        if self._read(min(len(_MAGIC), self._size)) != _MAGIC:
+        if self._read(min(len(records.MAGIC), self._size)) != records.MAGIC:
             raise RecordingError(f"{self.path}: not an MCAP recording")
         try:
             self.recorded = self._find_identity()
@@ -84,7 +85,7 @@ class Recording:
         if len(head) < 9:
             raise _CutShort
         kind, length = struct.unpack("<BQ", head)
-        if length > (_MAX_RECORD if kind == _CHUNK else _MAX_SMALL):
+        if length > (_MAX_RECORD if kind == records.CHUNK else _MAX_SMALL):
             raise ValueError(f"a record claims {length} bytes")
         if length > self._size - self._file.tell():
             raise _CutShort
@@ -93,25 +94,72 @@ class Recording:
     def _find_identity(self) -> DeviceIdentity:
         while True:
             kind, body, _ = self._record()
-            if kind in (_CHUNK, _MESSAGE, _DATA_END, _FOOTER):
+            if kind in (records.CHUNK, records.MESSAGE, records.DATA_END, records.FOOTER):
                 raise ValueError("an MCAP file, but not one that Vultus recorded")
-            if kind == _METADATA:
-                name, at = _string(body, 0)
+            if kind == records.METADATA:
+                name, at = records.text(body, 0)
                 if name == METADATA:
-                    return _identity(_pairs(body, at))
+                    return _identity(records.pairs(body, at))
 
-    def __iter__(self) -> Iterator[FrameSet]:
-        return self._sets
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> FrameSet:
+        return next(self._sets)
+
+    @property
+    def span_ns(self) -> tuple[int, int]:
+        """Return the oldest and the newest time stamp in the recording; (0, 0) when it holds nothing. Raises RecordingError as `seek` does."""
+        index = self._indexed()
+        return (index.oldest, index.newest[-1]) if index.places else (0, 0)
+
+    def seek(self, time_ns: int) -> None:
+        """Go on with the first frame set whose time is `time_ns` or later, which may be none.
+
+        The checksum over the whole file is no longer compared then, those over each chunk are. Raises RecordingError for a damaged index.
+        """
+        place = self._indexed().before(time_ns)
+        self._sets.close()
+        self._order, self._from_start = Order(), False
+        self._sets = self._frame_sets(place, time_ns)
+
+    def _indexed(self) -> ChunkIndex:
+        """Read the index once; the place in the file is as it was."""
+        if self._index is None:
+            here, crc = self._file.tell(), self._crc
+            try:
+                index = read_index(self._file, self._size)
+                self._channels.update(index.channels)
+                if index.places and not self._channels:
+                    self._file.seek(index.places[0])
+                    deque(self._messages(_unpack(self._record()[1])), maxlen=0)
+                self._file.seek(here)
+                self._index, self._crc = index, crc
+            except (_CutShort, ValueError, TypeError, struct.error) as problem:
+                raise self._damaged(str(problem) or "it is cut short") from problem
+            except OSError as problem:
+                raise self._damaged(problem.strerror or "it cannot be read") from problem
+        if not self._index.whole and not self._partial:
+            raise RecordingError(f"{self.path}: cut short; add ?partial=yes to replay what is there")
+        return self._index
 
     def close(self) -> None:
         """Close the file; closing twice is harmless."""
         self._sets.close()
         self._file.close()
 
-    def _frame_sets(self) -> Generator[FrameSet, None, None]:
+    def _frame_sets(self, place: int | None = 0, since: int = 0) -> Generator[FrameSet, None, None]:
+        """Yield the frame sets from `since` on, beginning to look at the chunk at `place`: 0 = go on where the file is, None = there are none."""
+        if place is None:
+            return
         parts: list[wire.Part] = []
         try:
+            if place:
+                self._file.seek(place)
             for part in self._parts():
+                if place and part.part:
+                    continue  # the set began before the chunk
+                place = 0
                 first = parts[0] if parts else part
                 if not 1 <= part.parts <= len(Stream) or (part.part, part.parts, part.sequence) != (
                     len(parts),
@@ -121,7 +169,10 @@ class Recording:
                     raise ValueError("the frames of a set are out of order or missing")
                 parts.append(part)
                 if len(parts) == part.parts:
-                    yield self._join(parts)
+                    frame_set = self._join(parts)
+                    if frame_set.time_ns >= since:
+                        self.read_count += 1
+                        yield frame_set
                     parts = []
             if parts:
                 raise ValueError("the last frame set is not complete")
@@ -143,21 +194,20 @@ class Recording:
         problem = self._order.problem(frame_set)
         if problem is not None:
             raise ValueError(problem)
-        self.read_count += 1
         return frame_set
 
     def _parts(self) -> Iterator[wire.Part]:
         while True:
             kind, body, before = self._record()
-            if kind == _CHUNK:
+            if kind == records.CHUNK:
                 yield from self._messages(_unpack(body))
-            elif kind == _MESSAGE:
+            elif kind == records.MESSAGE:
                 raise ValueError("a message stands outside a chunk, where nothing guards it")
-            elif kind in (_SCHEMA, _CHANNEL):
+            elif kind in (records.SCHEMA, records.CHANNEL):
                 self._learn(kind, body)
-            elif kind == _DATA_END:
+            elif kind == records.DATA_END:
                 (expected,) = struct.unpack_from("<I", body)
-                if expected and expected != before:
+                if expected and expected != before and self._from_start:
                     raise ValueError("the checksum over the whole recording differs")
                 self._check_end()
                 return
@@ -166,17 +216,17 @@ class Recording:
         self._crc = 0
         while True:
             kind, body, before = self._record()
-            if kind == _FOOTER:
+            if kind == records.FOOTER:
                 break
         if len(body) != 20:
             raise ValueError("the footer is malformed")
         (expected,) = struct.unpack_from("<I", body, 16)
         if expected and zlib.crc32(struct.pack("<BQ", kind, 20) + body[:16], before) != expected:
             raise ValueError("the checksum over the summary differs")
-        end = self._file.read(len(_MAGIC) + 1)
-        if len(end) < len(_MAGIC) and _MAGIC.startswith(end):
+        end = self._file.read(len(records.MAGIC) + 1)
+        if len(end) < len(records.MAGIC) and records.MAGIC.startswith(end):
             raise _CutShort
-        if end != _MAGIC:
+        if end != records.MAGIC:
             raise ValueError("the end mark is missing or something follows it")
 
     def _messages(self, data: memoryview) -> Iterator[wire.Part]:
@@ -188,9 +238,9 @@ class Recording:
                 raise ValueError("a record reaches beyond its chunk")
             body = data[at : at + length]
             at += length
-            if kind == _CHANNEL:
+            if kind == records.CHANNEL:
                 self._learn(kind, bytes(body))
-            elif kind == _MESSAGE:
+            elif kind == records.MESSAGE:
                 (channel,) = struct.unpack_from("<H", body)
                 if channel not in self._channels:
                     raise ValueError("a message has no channel")
@@ -198,32 +248,9 @@ class Recording:
                 yield wire.decode(body[22:], self._channels[channel])
 
     def _learn(self, kind: int, body: bytes) -> None:
-        if kind == _CHANNEL:
-            (number,) = struct.unpack_from("<H", body)
-            topic, _ = _string(body, 4)
-            if not topic.startswith(TOPIC):
-                raise ValueError(f"the channel {topic!r} is not one of a Vultus recording")
-            self._channels[number] = Stream(topic.removeprefix(TOPIC))
-
-
-def _string(body: bytes, at: int) -> tuple[str, int]:
-    (length,) = struct.unpack_from("<I", body, at)
-    end = at + 4 + length
-    if end > len(body):
-        raise ValueError("a text reaches beyond its record")
-    return body[at + 4 : end].decode(), end
-
-
-def _pairs(body: bytes, at: int) -> dict[str, str]:
-    (length,) = struct.unpack_from("<I", body, at)
-    at += 4
-    if at + length != len(body):
-        raise ValueError("the metadata record is malformed")
-    pairs = {}
-    while at < len(body):
-        name, at = _string(body, at)
-        pairs[name], at = _string(body, at)
-    return pairs
+        if kind == records.CHANNEL:
+            number, stream = records.channel(body)
+            self._channels[number] = stream
 
 
 def _identity(about: dict[str, str]) -> DeviceIdentity:
@@ -240,7 +267,7 @@ def _identity(about: dict[str, str]) -> DeviceIdentity:
 def _unpack(body: bytes) -> memoryview:
     """Return the content of a chunk, checked."""
     _, _, size, expected = struct.unpack_from("<QQQI", body)
-    compression, at = _string(body, 28)
+    compression, at = records.text(body, 28)
     (length,) = struct.unpack_from("<Q", body, at)
     packed = memoryview(body)[at + 8 :]
     if length != len(packed):

@@ -1,4 +1,4 @@
-"""A device that plays a recording: `replay:PATH?speed=full|recorded&partial=yes|no`, and for tests with faults (see `faults`)."""
+"""A device that plays a recording: `replay:PATH?speed=full|recorded&from=SECONDS&partial=yes|no`, for tests with faults (see `faults`)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vultus.devices.base import Capabilities, Device, StreamFormat
 from vultus.devices.faults import Plan, Spoiler, plan_of
 from vultus.devices.recording import Recording
 from vultus.devices.registry import Options
-from vultus.errors import RecordingError
+from vultus.errors import DeviceState, RecordingError
 from vultus.types import DeviceIdentity, FrameSet, Source
 
 
@@ -19,7 +19,8 @@ class ReplayDevice(Device):
     """Plays the frame sets of a recording bit for bit, with their own time stamps.
 
     as_recorded: wait between frame sets as long as they were apart; else as fast as they are read. `partial` plays the whole frame
-    sets of a recording that is cut short. A damaged recording raises RecordingError where the damage is, and at every later read.
+    sets of a recording that is cut short. start_s: where to begin, in seconds after the recording's first time stamp.
+    A damaged recording raises RecordingError where the damage is, and at every later read.
     """
 
     def __init__(
@@ -28,6 +29,7 @@ class ReplayDevice(Device):
         *,
         as_recorded: bool = False,
         partial: bool = False,
+        start_s: float = 0.0,
         faults: Plan | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -35,6 +37,7 @@ class ReplayDevice(Device):
         self._path = path
         self._as_recorded = as_recorded
         self._partial = partial
+        self._start_s = start_s
         self._faults = faults if faults is not None and not faults.empty else None
         self._spoiler: Spoiler | None = None
         self._clock = clock
@@ -48,12 +51,30 @@ class ReplayDevice(Device):
         """Say which device was recorded; None while closed."""
         return self._recording.recorded if self._recording else None
 
+    def seek(self, seconds: float) -> None:
+        """Go on with the first frame set that is `seconds` or more after the recording's first time stamp; past the end, `read` gives None.
+
+        Frames that `speed=recorded` owes and faults in progress are forgotten. Raises ValueError for a negative time, DeviceState when
+        closed, RecordingError when the recording's index is damaged.
+        """
+        if not 0 <= seconds < float("inf"):
+            raise ValueError(f"a recording begins at 0 seconds; got {seconds!r}")
+        with self._reading:
+            if self._recording is None:
+                raise DeviceState(f"{self._label()} is closed; open it first")
+            self._recording.seek(_moment(self._recording, seconds))
+            self._pending, self._failure, self._start = None, None, None
+            self._spoiler = Spoiler(self._faults) if self._faults is not None else None
+
     def _open(self) -> Capabilities:
         recording = Recording(self._path, partial=self._partial)
         try:
-            first = next(iter(recording), None)
+            if self._start_s:
+                recording.seek(_moment(recording, self._start_s))
+            first = next(recording, None)
             if first is None:
-                raise RecordingError(f"{self._path}: the recording holds no frame set")
+                after = f" after {self._start_s:g} s" if self._start_s else ""
+                raise RecordingError(f"{self._path}: the recording holds no frame set{after}")
         except BaseException:
             recording.close()
             raise
@@ -86,7 +107,7 @@ class ReplayDevice(Device):
         if self._recording is None:
             return None
         try:
-            return next(iter(self._recording), None)
+            return next(self._recording, None)
         except RecordingError as problem:
             self._failure = problem
             raise
@@ -109,10 +130,16 @@ class ReplayDevice(Device):
         self._recording = self._pending = None
 
 
+def _moment(recording: Recording, seconds: float) -> int:
+    """Return the time in ns that lies `seconds` after the oldest time stamp of a recording."""
+    return recording.span_ns[0] + round(seconds * 1e9)
+
+
 def from_url(path: str, options: Options) -> Device:
     """Make the device of a `replay:` URL."""
     as_recorded = options.text("speed", "full", ("full", "recorded")) == "recorded"
     partial = options.flag("partial")
+    start_s = options.number("from", 0.0, 0.0, 1e9)
     faults = plan_of(options)
     options.done()
-    return ReplayDevice(Path(path), as_recorded=as_recorded, partial=partial, faults=faults)
+    return ReplayDevice(Path(path), as_recorded=as_recorded, partial=partial, start_s=start_s, faults=faults)
