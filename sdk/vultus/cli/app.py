@@ -20,6 +20,7 @@ from vultus.cli import (
     remove,
     replay,
     sign_in,
+    trim,
     verify,
     version,
 )
@@ -58,6 +59,7 @@ _COMMANDS: Final = (
     ("record", "Record a device to a file.", record.record, record.HELP),
     ("replay", "Read a recording to its end.", replay.replay, replay.HELP),
     ("inspect", "Say what a recording holds.", inspect.inspect, inspect.HELP),
+    ("trim", "Cut a piece out of a recording.", trim.trim, trim.HELP),
     ("devices", "List or describe devices.", devices.devices, devices.HELP),
     ("calibrate", "Calibrate a sensor of your own.", calibrate.calibrate, calibrate.HELP),
     ("doctor", "Check this machine.", doctor.doctor, doctor.HELP),
