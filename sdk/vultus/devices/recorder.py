@@ -128,7 +128,10 @@ class Recorder:
         if problem is not None:
             raise RecordingError(f"{self._path}: not recorded, {problem}")
         frames = list(frame_set.frames())
-        messages = [(f, wire.encode(f, frame_set.sequence, part, len(frames))) for part, f in enumerate(frames)]
+        timing = frame_set.timing
+        messages = [
+            (f, wire.encode(f, frame_set.sequence, part, len(frames), timing if part == 0 else None)) for part, f in enumerate(frames)
+        ]
 
         def add() -> None:
             for frame, data in messages:

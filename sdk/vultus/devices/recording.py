@@ -190,7 +190,7 @@ class Recording:
         frames = {part.frame.stream.value: part.frame for part in parts}
         if len(frames) != len(parts):
             raise ValueError("a stream stands twice in one frame set")
-        frame_set = FrameSet(self.identity, parts[0].sequence, **frames)
+        frame_set = FrameSet(self.identity, parts[0].sequence, **frames).timed(parts[0].timing)
         problem = self._order.problem(frame_set)
         if problem is not None:
             raise ValueError(problem)

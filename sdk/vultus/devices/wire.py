@@ -14,10 +14,21 @@ from typing import Any, Final
 
 import numpy as np
 
-from vultus.types import Extrinsics, Frame, Intrinsics, Stream
+from vultus.frames import Extrinsics, Frame, Intrinsics, Stream, StreamTiming, Timing
 
 SCHEMA_NAME: Final = "foxglove.RawImage"
-_TYPES: Final = {"message": 11, "string": 9, "fixed32": 7, "bytes": 12, "int64": 3, "int32": 5, "uint64": 4, "uint32": 13, "double": 1}
+_TYPES: Final = {
+    "message": 11,
+    "string": 9,
+    "fixed32": 7,
+    "bytes": 12,
+    "int64": 3,
+    "int32": 5,
+    "uint64": 4,
+    "uint32": 13,
+    "double": 1,
+    "sfixed64": 16,
+}
 _FIELDS: Final = (
     ("timestamp", 1, "message"),
     ("frame_id", 7, "string"),
@@ -34,7 +45,11 @@ _FIELDS: Final = (
     ("vultus_intrinsics", 105, "double"),
     # Nine of the rotation, row-major, then three of the translation in mm; absent = registered to RGB.
     ("vultus_extrinsics", 106, "double"),
+    # How the set was put together, in its first frame: sets, unmatched, stale, mean and worst skew in ns, then for each stream its place
+    # in the order of `Stream`, received, used, lost, refused, clock offset in ns; absent = the device hands the streams over together.
+    ("vultus_timing", 107, "sfixed64"),
 )
+_REPEATED: Final = frozenset({"double", "sfixed64"})
 _ENCODINGS: Final = {
     (Stream.RGB, "uint8"): "rgb8",
     (Stream.NIR, "uint8"): "mono8",
@@ -48,12 +63,13 @@ _NS: Final = 1_000_000_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
-    """A frame and where it belongs: part `part` of `parts` of the frame set `sequence`."""
+    """A frame and where it belongs: part `part` of `parts` of the frame set `sequence`, whose timing part 0 has where there is one."""
 
     frame: Frame
     sequence: int
     part: int
     parts: int
+    timing: Timing | None = None
 
 
 def _varint(value: int) -> bytes:
@@ -83,7 +99,7 @@ def schema() -> bytes:
     def message(name: str, fields: tuple[tuple[str, int, str], ...]) -> bytes:
         body = _block(1, name.encode())
         for field_name, number, kind in fields:
-            repeated = 3 if kind == "double" else 1
+            repeated = 3 if kind in _REPEATED else 1
             field = _block(1, field_name.encode()) + _number(3, number) + _number(4, repeated) + _number(5, _TYPES[kind])
             body += _block(2, field + (_block(6, b".google.protobuf.Timestamp") if kind == "message" else b""))
         return _block(4, body)
@@ -95,8 +111,36 @@ def schema() -> bytes:
     return _block(1, stamp) + _block(1, image)
 
 
-def encode(frame: Frame, sequence: int, part: int, parts: int) -> bytes:
-    """Serialise a frame; raises ValueError for a sequence that does not fit in 64 bits."""
+def _pack_timing(timing: Timing) -> bytes:
+    numbers = [timing.sets, timing.unmatched, timing.stale, timing.mean_skew_ns, timing.worst_skew_ns]
+    for place, stream in enumerate(Stream):
+        if stream in timing.streams:
+            s = timing.streams[stream]
+            numbers += [place, s.received, s.used, s.lost, s.refused, s.offset_ns]
+    try:
+        return struct.pack(f"<{len(numbers)}q", *numbers)
+    except struct.error as problem:
+        raise ValueError("a count of the timing does not fit in 64 bits") from problem
+
+
+def _unpack_timing(data: memoryview) -> Timing:
+    """Parse a timing; raises ValueError for one that no frame set can have."""
+    if len(data) % 8 or (len(data) // 8 - 5) % 6 or not 5 <= len(data) // 8 <= 5 + 6 * len(Stream):
+        raise ValueError("the timing has a wrong length")
+    numbers = struct.unpack(f"<{len(data) // 8}q", data)
+    streams = {}
+    for at in range(5, len(numbers), 6):
+        place, received, used, lost, refused, offset_ns = numbers[at : at + 6]
+        if not 0 <= place < len(Stream) or min(received, used, lost, refused) < 0:
+            raise ValueError("the timing of a stream makes no sense")
+        streams[tuple(Stream)[place]] = StreamTiming(received, used, lost, refused, offset_ns)
+    if len(streams) != (len(numbers) - 5) // 6 or min(numbers[:5]) < 0:
+        raise ValueError("the timing makes no sense")
+    return Timing(streams, *numbers[:5])
+
+
+def encode(frame: Frame, sequence: int, part: int, parts: int, timing: Timing | None = None) -> bytes:
+    """Serialise a frame; raises ValueError for a sequence or a count of the timing that does not fit in 64 bits."""
     if sequence >= 2**64:
         raise ValueError("the sequence does not fit in 64 bits")
     data = np.ascontiguousarray(frame.data)
@@ -112,6 +156,8 @@ def encode(frame: Frame, sequence: int, part: int, parts: int) -> bytes:
         out += _block(105, struct.pack("<4d", i.fx, i.fy, i.cx, i.cy))
     if frame.extrinsics is not None:
         out += _block(106, struct.pack("<12d", *frame.extrinsics.rotation, *frame.extrinsics.translation_mm))
+    if timing is not None:
+        out += _block(107, _pack_timing(timing))
     return out + _block(6, data.tobytes())
 
 
@@ -178,7 +224,8 @@ def decode(data: bytes | memoryview, stream: Stream) -> Part:
             extrinsics = Extrinsics(numbers[:9], numbers[9:])
         time_ns = stamp.get(1, 0) * _NS + stamp.get(2, 0)
         frame = Frame(stream, picture, time_ns, intrinsics, extrinsics)
-        return Part(frame, int(fields[101]), int(fields.get(102, 0)), int(fields[103]))
+        timing = _unpack_timing(memoryview(fields[107])) if 107 in fields else None
+        return Part(frame, int(fields[101]), int(fields.get(102, 0)), int(fields[103]), timing)
     except KeyError as problem:
         raise ValueError(f"the message has no field {problem}") from problem
     except (TypeError, struct.error) as problem:

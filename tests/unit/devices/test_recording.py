@@ -27,7 +27,7 @@ from vultus.devices import Recorder, open_device, record, wire
 from vultus.devices.recorder import METADATA, TOPIC, checksum
 from vultus.devices.recording import Recording
 from vultus.errors import DeviceNotFound, RecordingError
-from vultus.frames import DeviceIdentity, Extrinsics, Frame, FrameSet, Intrinsics, Source, Stream
+from vultus.frames import DeviceIdentity, Extrinsics, Frame, FrameSet, Intrinsics, Source, Stream, Timing
 
 QUARTER_TURN = (0.0, -1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0)
 
@@ -176,12 +176,13 @@ def test_the_schema_describes_the_messages(make_set: Callable[..., FrameSet]) ->
     depth = make_set(7, 3_000_000_005).depth
     assert depth is not None
     camera = Frame(Stream.DEPTH, depth.data, depth.time_ns, Intrinsics(1.5, 2.5, 3.5, 4.5, 16, 16))
-    message = kind.FromString(wire.encode(camera, 7, 2, 4))
+    message = kind.FromString(wire.encode(camera, 7, 2, 4, Timing({}, 9, 1, 0, -2, 6)))
     assert (message.width, message.height, message.encoding, message.step) == (16, 16, "16UC1", 32)
     assert message.data == depth.data.astype("<u2").tobytes()
     assert (message.timestamp.seconds, message.timestamp.nanos) == (3, 5)
     assert (message.vultus_sequence, message.vultus_part, message.vultus_parts) == (7, 2, 4)
     assert list(message.vultus_intrinsics) == [1.5, 2.5, 3.5, 4.5]
+    assert list(message.vultus_timing) == [9, 1, 0, -2, 6]
 
 
 # --- damage --------------------------------------------------------------------------------------------------------------------
