@@ -13,7 +13,7 @@ from vultus.cli.console import ExitCode, literal, paint
 from vultus.cli.session import session_of
 
 if TYPE_CHECKING:
-    from vultus.frames import Frame, FrameSet
+    from vultus.frames import Frame, FrameSet, Timing
 
 HELP = """Say what a recording holds: device, streams, rates, gaps, skew, calibration, repeated frames, and whether it is whole.
 
@@ -62,10 +62,11 @@ def inspect(
     sets: list[tuple[int, int]] = []
     streams: dict[str, _Stream] = {}
     repeated: Counter[str] = Counter()
+    timing: list[Timing] = []
     damage = None
     with closing(Recording(file)) as recording:
         try:
-            _gather(recording, sets, streams, repeated)
+            _gather(recording, sets, streams, repeated, timing)
         except RecordingError as problem:
             damage = str(problem)
         who = recording.recorded
@@ -78,6 +79,7 @@ def inspect(
         "duration_s": (sets[-1][0] - sets[0][0]) / 1e9 if sets else 0.0,
         "skew_ms": {"mean": sum(skews) / len(skews) / 1e6, "worst": max(skews) / 1e6} if skews else None,
         "streams": {name: stream.describe(repeated[name]) for name, stream in streams.items()},
+        "timing": _timing(timing[-1]) if timing else None,
         "encrypted": False,
         "whole": damage is None,
         "damage": damage,
@@ -86,14 +88,22 @@ def inspect(
     return ExitCode.YES if damage is None else ExitCode.NO
 
 
-def _gather(recording: Any, sets: list[tuple[int, int]], streams: dict[str, _Stream], repeated: Counter[str]) -> None:
-    """Read to the end or to the damage, keeping figures and no pictures beyond each stream's first."""
+def _timing(last: Timing) -> dict[str, Any]:
+    """Return what the device had counted by the last frame set."""
+    counts = ("received", "used", "lost", "refused")
+    streams = {stream.value: {name: getattr(s, name) for name in counts} for stream, s in last.streams.items()}
+    return {"sets": last.sets, "unmatched": last.unmatched, "stale": last.stale, "streams": streams}
+
+
+def _gather(recording: Any, sets: list[tuple[int, int]], streams: dict[str, _Stream], repeated: Counter[str], timing: list[Timing]) -> None:
+    """Read to the end or to the damage, keeping figures, the last timing and no pictures beyond each stream's first."""
     from vultus.devices.repeats import Repeats
 
     repeats = Repeats()
     frame_set: FrameSet
     for frame_set in recording:
         sets.append((frame_set.time_ns, frame_set.skew_ns))
+        timing[:] = [frame_set.timing] if frame_set.timing is not None else timing
         repeated.update(stream.value for stream in repeats.repeated(frame_set))
         for frame in frame_set.frames():
             if frame.stream.value in streams:
@@ -114,5 +124,9 @@ def _text(d: dict[str, Any]) -> str:
         lines.append(f"{name:<12}{s['frames']} frames, {size}, {rate}, {s['missing']} missing, {s['repeated']} repeated, {known}")
     if d["skew_ms"]:
         lines.append(f"skew        {d['skew_ms']['mean']:.3f} ms on average, {d['skew_ms']['worst']:.3f} ms at worst")
+    if d["timing"]:
+        t = d["timing"]
+        lost = ", ".join(f"{name} {s['lost']}" for name, s in t["streams"].items())
+        lines.append(f"streams     {t['sets']} sets made, {t['unmatched']} unmatched, {t['stale']} stale; frames lost: {lost}")
     lines.append(paint("green", "whole to the end") if d["whole"] else paint("red", d["damage"]))
     return "\n".join(lines)

@@ -10,7 +10,7 @@ import pytest
 
 from vultus.cli import main
 from vultus.devices import Recorder
-from vultus.frames import DeviceIdentity, Frame, FrameSet, Source, Stream
+from vultus.frames import DeviceIdentity, Frame, FrameSet, Source, Stream, StreamTiming, Timing
 
 CAMERA = DeviceIdentity("camera", "test head", "0001", Source.LIVE)
 
@@ -26,7 +26,8 @@ def recording(tmp_path: Path) -> Path:
             at = 10**9 + number * 40_000_000
             rgb = Frame(Stream.RGB, rng.integers(0, 255, (16, 16, 3), np.uint8), at)
             depth = pictures[min(number, 8)]
-            recorder.write(FrameSet(CAMERA, number, rgb=rgb, depth=Frame(Stream.DEPTH, depth, at + 5_000_000)))
+            timing = Timing({Stream.DEPTH: StreamTiming(number + 2, number, 1, 1, 0)}, number, 2, 0, 5_000_000, 5_000_000)
+            recorder.write(FrameSet(CAMERA, number, rgb=rgb, depth=Frame(Stream.DEPTH, depth, at + 5_000_000)).timed(timing))
     return path
 
 
@@ -39,6 +40,14 @@ def test_a_whole_recording_is_described(recording: Path, capsys: pytest.CaptureF
     assert said["skew_ms"] == {"mean": 5.0, "worst": 5.0}
     assert (said["streams"]["rgb"]["rate_hz"], said["streams"]["rgb"]["missing"], said["streams"]["rgb"]["repeated"]) == (25.0, 1, 0)
     assert said["streams"]["depth"]["repeated"] == 1
+    assert said["timing"] == {
+        "sets": 9,
+        "unmatched": 2,
+        "stale": 0,
+        "streams": {"depth": {"received": 11, "used": 9, "lost": 1, "refused": 1}},
+    }
+    assert main(["inspect", str(recording)]) == 0
+    assert "9 sets made, 2 unmatched, 0 stale; frames lost: depth 1" in capsys.readouterr().out
 
 
 def test_a_cut_recording_is_described_as_far_as_it_goes(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
