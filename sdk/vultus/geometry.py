@@ -34,6 +34,19 @@ class Relief:
     noise_mm: float
 
 
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """How one face's pictures and depth belong together; None where something needed was not measured.
+
+    `shading` is the correlation of NIR brightness with that foretold by the depth's slopes, `structure` that of NIR and colour detail from
+    one to four cells of 48, both -1..1. `contrast` is the deviation of that NIR detail in natural logarithms.
+    """
+
+    shading: float | None
+    structure: float | None
+    contrast: float
+
+
 def similarity(landmarks: F32, target: npt.NDArray[np.float64] = TARGET) -> npt.NDArray[np.float64]:
     """Return the 2 x 3 matrix that takes a pixel of the crop to the frame: the least-squares similarity of the five points.
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus import _native
-from vultus.geometry import Relief
+from vultus.geometry import Relief, Surface
 from vultus.graphs import Graph, open_graph
 from vultus.manifest import Manifest
 from vultus.stages import liveness as live
@@ -25,6 +25,7 @@ from vultus.stages.assess import assess, level_of
 from vultus.stages.detect import Detector, Region
 from vultus.stages.embed import embed
 from vultus.stages.likeness import Likeness
+from vultus.stages.surface import Surfaces
 from vultus.stages.register import transfer
 from vultus.types import F32, U16, Crop, Embedding, Face, Frame, FrameSet, Hint, Liveness, Modality, Quality, Source, Stream
 
@@ -89,6 +90,7 @@ class Pipeline:
         self._limits = limits
         self._grid: U16 = np.zeros((depth_relief.GRID, depth_relief.GRID), np.uint16)
         self._likeness = Likeness()
+        self._surfaces = Surfaces()
         self._buffers: dict[str, npt.NDArray[Any]] = {}
         self._last: tuple[int, str, Face] | None = None
         self._tracked = 0
@@ -199,13 +201,13 @@ class Pipeline:
         rgb, nir = work.faces.get(Stream.RGB), work.faces.get(Stream.NIR)
         face = next(iter(work.faces.values()))
         source = fs.rgb if rgb is not None else fs.nir
-        if fs.depth is not None:
-            there = self._carried(fs, face, fs.depth)
-            if there is not None:
-                depth_relief.sample(fs.depth.data, there, self._grid)
-                work.relief = depth_relief.measure(self._grid)
-        limits = self._limits
-        in_nir = self._carried(fs, rgb, fs.nir) if fs.nir is not None else None
+        wide: float | None = None
+        there = self._carried(fs, face, fs.depth) if fs.depth is not None else None
+        if fs.depth is not None and there is not None:
+            depth_relief.sample(fs.depth.data, there, self._grid)
+            work.relief = depth_relief.measure(self._grid)
+            wide = self._surfaces.outline(fs.depth.data, there)
+        limits, in_nir = self._limits, self._carried(fs, rgb, fs.nir) if fs.nir is not None else None
         seen = rgb is not None and work.qualities[Stream.RGB].usable
         where = nir or (Face(Stream.NIR, rgb.box, in_nir, rgb.score) if rgb is not None and in_nir is not None else None)
         cues = (
@@ -215,6 +217,8 @@ class Pipeline:
             live.strobe_cue(fs.nir, fs.nir_ambient, where, limits),
             live.nir_face_cue(in_nir, nir, expected=seen and in_nir is not None, usable=_exposed(where, fs.nir), limits=limits),
             live.likeness_cue(self._alike(rgb, in_nir, nir, work), limits),
+            live.outline_cue(face, wide, limits),
+            *live.surface_cues(self._surface(rgb, where, in_nir, there is not None, work), limits),
         )
         return live.conclude(cues, work.relief, limits)
 
@@ -223,6 +227,12 @@ class Pipeline:
             return None
         level = level_of(nir or Face(Stream.NIR, rgb.box, in_nir, rgb.score), work.nir)
         return self._likeness.measure(work.luma, rgb.landmarks, work.nir, in_nir, level) if level is not None else None
+
+    def _surface(self, rgb: Face | None, nir: Face | None, in_nir: F32 | None, deep: bool, work: _Work) -> Surface | None:
+        if nir is None or work.nir is None or (level := level_of(nir, work.nir)) is None:
+            return None
+        depth, marks = self._grid if deep else None, None if rgb is None else rgb.landmarks
+        return self._surfaces.measure(depth, work.nir, nir.landmarks if in_nir is None else in_nir, level, work.luma, marks)
 
     def _align(self, fs: FrameSet, work: _Work, stream: Stream) -> Crop | None:
         graph, marks = self._recogniser, work.faces[stream].landmarks

@@ -25,6 +25,8 @@ LIMITS = {
         "relief_pass_mm": 3.0, "relief_fail_mm": 2.5, "bent_plane_mm": 2.0, "strobe_pass": 0.15, "strobe_fail": 0.05,
         "agreement_pass": 0.3, "agreement_fail": 0.6, "eye_distance_low_mm": 45.0, "eye_distance_high_mm": 85.0,
         "nose_pass_mm": 1.0, "nose_fail_mm": -5.0, "nose_turn": 20.0, "likeness_pass": 0.92, "likeness_fail": 0.95,
+        "outline_pass": 3.7, "outline_fail": 4.0, "shading_pass": 0.0, "shading_fail": -0.2,
+        "structure_pass": 0.1, "structure_fail": 0.0, "contrast_pass": 0.1, "contrast_fail": 0.05,
     }.items()
 }  # fmt: skip
 

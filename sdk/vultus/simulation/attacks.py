@@ -73,7 +73,7 @@ def _plane(scene: Scene, tilt: float) -> F64:
     distance = _distance(scene)
     x, y = _axes(scene, distance)
     angle = scene.draw((0.0, 2 * np.pi))
-    return distance + np.tan(np.radians(tilt)) * (np.cos(angle) * x + np.sin(angle) * y)
+    return np.asarray(distance + np.tan(np.radians(tilt)) * (np.cos(angle) * x + np.sin(angle) * y), np.float64)
 
 
 def _bent(scene: Scene) -> F64:
@@ -83,7 +83,7 @@ def _bent(scene: Scene) -> F64:
     x, y = _axes(scene, float(np.median(surface)))
     angle = scene.draw((0.0, np.pi))
     across = np.clip(np.cos(angle) * x + np.sin(angle) * y, -0.95 * radius, 0.95 * radius)
-    return surface + radius - np.sqrt(radius**2 - across**2)
+    return np.asarray(surface + radius - np.sqrt(radius**2 - across**2), np.float64)
 
 
 def _folded(scene: Scene) -> F64:
@@ -92,7 +92,7 @@ def _folded(scene: Scene) -> F64:
     x, y = _axes(scene, float(np.median(surface)))
     angle = scene.draw((-0.3, 0.3)) + (0.0 if scene.rng.random() < 0.7 else np.pi / 2)
     across = np.cos(angle) * x + np.sin(angle) * y - scene.draw((-10.0, 10.0))
-    return surface + np.tan(np.radians(scene.draw(scene.ranges.fold))) * np.abs(across)
+    return np.asarray(surface + np.tan(np.radians(scene.draw(scene.ranges.fold))) * np.abs(across), np.float64)
 
 
 def _level(nir: U16) -> float:
@@ -101,7 +101,7 @@ def _level(nir: U16) -> float:
 
 
 def _nir(values: npt.NDArray[Any]) -> U16:
-    return np.clip(values, 0, 65535).astype(np.uint16)
+    return np.asarray(np.clip(values, 0, 65535), np.uint16)
 
 
 def _toner(scene: Scene) -> U16:

@@ -60,7 +60,7 @@ def measured(surface: Grid, like: U16, rng: np.random.Generator) -> U16:
     noise = rng.choice(residuals(like), surface.shape)
     z = surface + noise
     step = np.where(z < 1024, step_mm(like), 2 * step_mm(like))
-    out = np.clip(np.rint(z / step) * step, 0, 65535).astype(np.uint16)
+    out = np.asarray(np.clip(np.rint(z / step) * step, 0, 65535), np.uint16)
     out[rng.random(surface.shape) < 0.002] = 0
     return out
 

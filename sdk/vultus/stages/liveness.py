@@ -2,8 +2,9 @@
 
 Blocks: flat, tilted and bent prints and any screen (depth relief); self-lit pictures (strobe); a face shown to one camera
 only, or different scenes in front of two (agreement); a NIR picture computed from the colour picture (likeness); miniatures and
-posters (head size); most depth of something else, or of a head elsewhere in the picture, behind a near-frontal face (nose).
-Does not block: a mask or bust with a head's shape and reflectance, a print creased into the relief of a face, a twin, coercion,
+posters (head size); most depth of something else, or of a head elsewhere in the picture, behind a near-frontal face (nose); sheets wider
+than a head (outline); NIR that is even, or brightest where the depth turns away from the lamp, or unlike the colour picture (surface).
+Does not block: a mask or bust with a head's shape and reflectance, a print cut and creased into the relief of a face, a twin, coercion,
 or frames injected behind the camera. Without depth only self-lit and one-stream attacks are blocked: a NIR-reflective print passes.
 A cue that cannot be measured abstains; which cues must pass is the policy's business (`vultus.policy.Tier`).
 """
@@ -16,11 +17,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from vultus import _native
-from vultus.geometry import Relief, face_rect, pose_of
+from vultus.geometry import Relief, Surface, face_rect, pose_of
 from vultus.types import Cue, Face, Frame, Intrinsics, Liveness, SpoofKind, Verdict
 
 RELIEF, HEAD_SIZE, NOSE, STROBE = "depth_relief", "head_size", "nose", "strobe"
 NIR_FACE, NIR_LIKENESS = "nir_face", "nir_likeness"
+OUTLINE, SHADING, STRUCTURE, CONTRAST = "head_outline", "nir_shading", "nir_structure", "nir_contrast"
 _KINDS: Mapping[str, SpoofKind] = {
     RELIEF: SpoofKind.FLAT,
     HEAD_SIZE: SpoofKind.WRONG_SIZE,
@@ -28,6 +30,10 @@ _KINDS: Mapping[str, SpoofKind] = {
     STROBE: SpoofKind.SELF_LIT,
     NIR_FACE: SpoofKind.STREAMS_DISAGREE,
     NIR_LIKENESS: SpoofKind.STREAMS_DISAGREE,
+    OUTLINE: SpoofKind.WRONG_SIZE,
+    SHADING: SpoofKind.STREAMS_DISAGREE,
+    STRUCTURE: SpoofKind.STREAMS_DISAGREE,
+    CONTRAST: SpoofKind.STREAMS_DISAGREE,
 }
 
 
@@ -49,6 +55,14 @@ class Limits:
     nose_turn: float
     likeness_pass: float
     likeness_fail: float
+    outline_pass: float
+    outline_fail: float
+    shading_pass: float
+    shading_fail: float
+    structure_pass: float
+    structure_fail: float
+    contrast_pass: float
+    contrast_fail: float
 
 
 def relief_cue(relief: Relief | None, limits: Limits) -> Cue:
@@ -120,6 +134,25 @@ def likeness_cue(value: float | None, limits: Limits) -> Cue:
     return Cue(NIR_LIKENESS, value, cue.unit, -cue.limit, cue.verdict)
 
 
+def outline_cue(face: Face, value: float | None, limits: Limits) -> Cue:
+    """Judge how wide the thing is that carries the face, in eye distances corrected for the turn of the head."""
+    if value is None:
+        return Cue(OUTLINE, None, "eye distances", limits.outline_pass, Verdict.ABSTAIN)
+    wide = value * max(float(np.cos(np.radians(pose_of(face.landmarks).yaw))), 0.7)
+    cue = _judge(OUTLINE, -wide, "eye distances", -limits.outline_pass, -limits.outline_fail)
+    return Cue(OUTLINE, wide, cue.unit, -cue.limit, cue.verdict)
+
+
+def surface_cues(surface: Surface | None, limits: Limits) -> tuple[Cue, Cue, Cue]:
+    """Judge the NIR light on the face against its depth, against the colour picture, and by itself."""
+    found = (None, None, None) if surface is None else (surface.shading, surface.structure, surface.contrast)
+    return (
+        _measured(SHADING, found[0], "correlation", limits.shading_pass, limits.shading_fail),
+        _measured(STRUCTURE, found[1], "correlation", limits.structure_pass, limits.structure_fail),
+        _measured(CONTRAST, found[2], "nats", limits.contrast_pass, limits.contrast_fail),
+    )
+
+
 def conclude(cues: tuple[Cue, ...], relief: Relief | None, limits: Limits) -> Liveness:
     """Join the cues: one failure fails, all abstaining abstains. No cue can outvote a failed one."""
     failed = next((c for c in cues if c.verdict is Verdict.FAIL), None)
@@ -130,6 +163,10 @@ def conclude(cues: tuple[Cue, ...], relief: Relief | None, limits: Limits) -> Li
         return Liveness(Verdict.FAIL, cues, kind)
     passed = any(c.verdict is Verdict.PASS for c in cues)
     return Liveness(Verdict.PASS if passed else Verdict.ABSTAIN, cues)
+
+
+def _measured(name: str, value: float | None, unit: str, good: float, bad: float) -> Cue:
+    return Cue(name, None, unit, good, Verdict.ABSTAIN) if value is None else _judge(name, value, unit, good, bad)
 
 
 def _judge(name: str, value: float, unit: str, good: float, bad: float) -> Cue:

@@ -1,0 +1,125 @@
+"""Surface: how the light of the NIR lamp, the colour picture and the measured depth of one face belong together.
+
+The lamp stands beside the camera, so skin that turns away from it darkens: measured depth foretells how. A picture printed on a sheet, or
+depth of another head, foretells it badly. Brows, eyes and lips are dark in both pictures; an even mask is not.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from vultus import _native
+from vultus.geometry import TARGET, Surface, similarity
+from vultus.types import F32, U16, Grey
+
+GRID: Final = 48
+_SCALE: Final = GRID / 112.0
+_CELL_MM: Final = 63.0 / (35.24 * _SCALE)
+"""Millimetres a cell, from adults' mean eye distance of 63 mm (ANSUR II); a wrong guess scales every slope alike."""
+_BAND_MM: Final = 150.0
+_ENOUGH: Final = 200
+"""Cells, of 750 in the oval, without which nothing is said of the shading."""
+_DETAIL: Final = 0.05
+"""Deviation in natural logarithms below which a picture has no detail to compare: blurred, or even."""
+_WIDE: Final = (48, 96)
+_EYE: Final = 16.0
+"""Cells between the eyes in the wide grid, which reaches 3 eye distances to each side."""
+_ROWS: Final = slice(8, 26, 2)
+"""Rows from above the eyes to the mouth in the wide grid."""
+_HEAD_MM: Final = 120.0
+"""What is farther than this from the middle of the face is not the head's front half."""
+
+F64 = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+
+def _oval() -> Mask:
+    y, x = np.mgrid[0:GRID, 0:GRID]
+    inside: Mask = ((x - 0.5 * GRID) / (0.37 * GRID)) ** 2 + ((y - 0.60 * GRID) / (0.44 * GRID)) ** 2 <= 1.0
+    return inside
+
+
+_OVAL: Final = _oval()
+_PLANE: Final = np.stack([np.ones((GRID, GRID)), *np.mgrid[0:GRID, 0:GRID]], axis=-1) / GRID
+_LOOK: Final = (TARGET - TARGET[:2].mean(0)) * (_EYE / 35.24) + np.array([_WIDE[1] / 2, 14], np.float32)
+
+
+class Surfaces:
+    """Measures faces in memory allocated once."""
+
+    def __init__(self) -> None:
+        self._nir: F32 = np.empty((1, GRID, GRID), np.float32)
+        self._luma: F32 = np.empty((1, GRID, GRID), np.float32)
+        self._wide: U16 = np.empty(_WIDE, np.uint16)
+
+    def outline(self, depth: U16, in_depth: F32) -> float | None:
+        """Return how wide the thing is that carries the face, between eyes and mouth, in eye distances (at most 6); None where unmeasured."""
+        _native.warp_depth(depth, similarity(in_depth, _LOOK.astype(np.float32)), self._wide)
+        face = self._wide[10:30, _WIDE[1] // 2 - 10 : _WIDE[1] // 2 + 10]
+        known = face[face > 0]
+        if known.size < face.size // 8:
+            return None
+        z = self._wide[_ROWS].astype(np.float64)
+        near = (z > 0) & (np.abs(z - float(np.median(known))) <= _HEAD_MM)
+        middle = _WIDE[1] // 2
+        return float(np.median(_run(near[:, middle:]) + _run(near[:, middle - 1 :: -1]))) / _EYE
+
+    def measure(self, grid: U16 | None, nir: Grey, in_nir: F32, level: float, luma: Grey | None, in_luma: F32 | None) -> Surface:
+        """Return what can be measured. `grid` is the aligned depth, uint16 (48, 48) in mm; `level` the mean NIR level of the face.
+
+        `in_nir`, `in_luma` are the five landmarks in each picture.
+        """
+        _native.warp_grey(nir, similarity(in_nir, TARGET * _SCALE), self._nir, gain=64.0 / level, lut=None, scale=1.0, offset=0.0)
+        log_nir = np.log(self._nir[0] + 2.0).astype(np.float64)
+        fine = _mean(log_nir, 1) - _mean(log_nir, 4)
+        structure = None
+        if luma is not None and in_luma is not None:
+            _native.warp_grey(luma, similarity(in_luma, TARGET * _SCALE), self._luma, gain=1.0, lut=None, scale=1.0, offset=0.0)
+            log_luma = np.log(self._luma[0] + 8.0).astype(np.float64)
+            pair = fine[_OVAL], (_mean(log_luma, 1) - _mean(log_luma, 4))[_OVAL]
+            structure = _correlation(*pair) if min(float(p.std()) for p in pair) >= _DETAIL else None
+        shading = None if grid is None else _shading(grid, _mean(np.log(np.maximum(self._nir[0], 1.0)).astype(np.float64), 2))
+        return Surface(shading, structure, float(fine[_OVAL].std()))
+
+
+def _shading(grid: U16, log_nir: F64) -> float | None:
+    """Return the correlation of measured brightness with that foretold by the depth's slopes, level and gradient taken out of both."""
+    known = _OVAL & (grid > 0)
+    if int(known.sum()) < _ENOUGH:
+        return None
+    middle = float(np.median(grid[known]))
+    known &= np.abs(grid - middle) <= _BAND_MM
+    z = _mean(np.where(known, grid, 0.0), 2) / np.maximum(_mean(known.astype(np.float64), 2), 1e-6)
+    dy, dx = np.gradient(np.where(z > 0, z, middle), _CELL_MM)
+    foretold = -0.5 * np.log1p(dx * dx + dy * dy)
+    inner = _mean(known.astype(np.float64), 2) > 0.999
+    if int(inner.sum()) < _ENOUGH:
+        return None
+    plane = _PLANE[inner]
+    both = np.stack([foretold[inner], log_nir[inner]], axis=1)
+    rest = both - plane @ np.linalg.solve(plane.T @ plane, plane.T @ both)
+    return _correlation(rest[:, 0], rest[:, 1])
+
+
+def _run(near: Mask) -> npt.NDArray[np.intp]:
+    """Count the cells from the first column on, row by row, until two in a row are off."""
+    off = ~near
+    both = off[:, :-1] & off[:, 1:]
+    return np.asarray(np.where(both.any(1), both.argmax(1), near.shape[1]), np.intp)
+
+
+def _mean(image: F64, radius: int) -> F64:
+    """Return the mean over (2 radius + 1) squared cells, the border repeated."""
+    wide = 2 * radius + 1
+    sums = np.pad(image, ((radius + 1, radius), (radius + 1, radius)), mode="edge").cumsum(0).cumsum(1)
+    return np.asarray((sums[wide:, wide:] - sums[:-wide, wide:] - sums[wide:, :-wide] + sums[:-wide, :-wide]) / wide**2, np.float64)
+
+
+def _correlation(one: F64, other: F64) -> float | None:
+    """Return the correlation, or None where one of the two is even."""
+    a, b = one - one.mean(), other - other.mean()
+    length = float(np.sqrt((a @ a) * (b @ b)))
+    return float(a @ b) / length if length > 1e-9 else None
