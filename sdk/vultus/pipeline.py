@@ -22,17 +22,15 @@ from vultus.stages import liveness as live
 from vultus.stages import relief as depth_relief
 from vultus.stages.align import align_nir, align_rgb
 from vultus.stages.assess import assess, level_of
-from vultus.stages.detect import Detector, Region
+from vultus.stages.detect import Detector, Region, foremost, rivals
 from vultus.stages.embed import embed
 from vultus.stages.likeness import Likeness
-from vultus.stages.surface import Surfaces
 from vultus.stages.register import transfer
+from vultus.stages.surface import Surfaces
 from vultus.types import F32, U16, Crop, Embedding, Face, Frame, FrameSet, Hint, Liveness, Modality, Quality, Source, Stream
 
 _EYES_MM: Final = 63.0
 """Mean adult distance between the eyes (ISO/TR 7250-2); gives a first distance before depth is looked up."""
-_RIVAL: Final = 0.5
-"""A second face counts when its eye distance is at least this share of the first's; smaller ones are bystanders or pictures on a wall."""
 _TRACK_NS: Final = 1_000_000_000
 _MOTION_NS: Final = 200_000_000
 """Frame sets farther apart are not two moments of one movement: six at 30 a second."""
@@ -154,7 +152,7 @@ class Pipeline:
                 self._tracked = 0
                 rgb = self._detector.find(fs.rgb.data, Stream.RGB)
         if rgb:
-            work.faces[Stream.RGB] = _foremost(rgb, fs.rgb)
+            work.faces[Stream.RGB] = foremost(rgb, fs.rgb)
             work.moved = self._moved(fs, work.faces[Stream.RGB])
             self._last = (fs.time_ns, fs.device.serial, work.faces[Stream.RGB])
         nir: list[Face] = []
@@ -163,8 +161,8 @@ class Pipeline:
             nir = self._detector.find(work.nir, Stream.NIR, Region.around_landmarks(there)) if there is not None else []
             nir = nir or self._detector.find(work.nir, Stream.NIR)
         if nir:
-            work.faces[Stream.NIR] = _foremost(nir, fs.nir)
-        work.count = max(_rivals(rgb), _rivals(nir))
+            work.faces[Stream.NIR] = foremost(nir, fs.nir)
+        work.count = max(rivals(rgb), rivals(nir))
 
     def _moved(self, fs: FrameSet, face: Face) -> bool:
         """Say whether the face moved by more than a third of its eye distance since the frame set before."""
@@ -243,21 +241,6 @@ class Pipeline:
         if work.nir is None or level is None:
             return None
         return align_nir(work.nir, marks, level, graph.input, mean=mean, scale=scale)
-
-
-def _foremost(faces: list[Face], frame: Frame | None) -> Face:
-    """Return the largest face, weighed by how near to the middle it is: nothing in a corner, all of its size in the middle."""
-    if frame is None or len(faces) == 1:
-        return faces[0]
-    middle = np.array([frame.width, frame.height]) / 2
-    reach = float(np.hypot(*middle))
-    return max(faces, key=lambda f: f.eye_distance * (1 - float(np.hypot(*(f.landmarks.mean(0) - middle))) / reach))
-
-
-def _rivals(faces: list[Face]) -> int:
-    """Count the faces that are about as large as the largest."""
-    largest = max((f.eye_distance for f in faces), default=0.0)
-    return sum(f.eye_distance >= _RIVAL * largest for f in faces)
 
 
 def _exposed(face: Face | None, frame: Frame | None) -> bool:

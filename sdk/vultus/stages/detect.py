@@ -9,7 +9,7 @@ import numpy as np
 
 from vultus import _native
 from vultus.graphs import Graph
-from vultus.types import F32, U8, Face, Grey, Stream
+from vultus.types import F32, U8, Face, Frame, Grey, Stream
 
 SCORE_LIMIT: Final = 0.6
 """Detection score from which a candidate counts; YuNet finds 99 % of 70-pixel NIR heads at 0.6 and 87 % at 0.9."""
@@ -19,6 +19,8 @@ _CANDIDATES: Final = 64
 """Candidates looked at, best first; one face gives about ten."""
 _CONTEXT: Final = 2.0
 """Side of the region searched around the last face, in face sides: half a face of movement each way between frame sets."""
+_RIVAL: Final = 0.5
+"""A second face counts when its eye distance is at least this share of the first's; smaller ones are bystanders or pictures on a wall."""
 _GREY_LEVEL: Final = 72.0
 """Level, of 255, that the light-weighted mean of a NIR picture is brought to before the display curve."""
 _CURVE: Final[F32] = (255.0 * (np.arange(256) / 255.0) ** (1 / 2.2)).astype(np.float32)
@@ -113,3 +115,18 @@ def _overlap(a: F32, b: F32) -> float:
     high = max(0.0, float(min(a[3], b[3]) - max(a[1], b[1])))
     union = float((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1])) - wide * high
     return wide * high / union if union > 0 else 0.0
+
+
+def foremost(faces: list[Face], frame: Frame | None) -> Face:
+    """Return the largest face, weighed by how near to the middle it is: nothing in a corner, all of its size in the middle."""
+    if frame is None or len(faces) == 1:
+        return faces[0]
+    middle = np.array([frame.width, frame.height]) / 2
+    reach = float(np.hypot(*middle))
+    return max(faces, key=lambda f: f.eye_distance * (1 - float(np.hypot(*(f.landmarks.mean(0) - middle))) / reach))
+
+
+def rivals(faces: list[Face]) -> int:
+    """Count the faces that are about as large as the largest."""
+    largest = max((f.eye_distance for f in faces), default=0.0)
+    return sum(f.eye_distance >= _RIVAL * largest for f in faces)

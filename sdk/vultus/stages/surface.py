@@ -6,7 +6,7 @@ depth of another head, foretells it badly. Brows, eyes and lips are dark in both
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,8 @@ _CELL_MM: Final = 63.0 / (35.24 * _SCALE)
 _BAND_MM: Final = 150.0
 _ENOUGH: Final = 200
 """Cells, of 750 in the oval, without which nothing is said of the shading."""
+_FLOORS: Final = np.array([2.0, 8.0], np.float32)[:, None, None]
+"""Levels added before logarithms are taken, so that noise in the dark counts little."""
 _DETAIL: Final = 0.05
 """Deviation in natural logarithms below which a picture has no detail to compare: blurred, or even."""
 _WIDE: Final = (48, 96)
@@ -32,7 +34,6 @@ _ROWS: Final = slice(8, 26, 2)
 _HEAD_MM: Final = 120.0
 """What is farther than this from the middle of the face is not the head's front half."""
 
-F64 = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 
@@ -51,8 +52,8 @@ class Surfaces:
     """Measures faces in memory allocated once."""
 
     def __init__(self) -> None:
-        self._nir: F32 = np.empty((1, GRID, GRID), np.float32)
-        self._luma: F32 = np.empty((1, GRID, GRID), np.float32)
+        self._both: F32 = np.empty((2, GRID, GRID), np.float32)
+        self._nir, self._luma = self._both[:1], self._both[1:]
         self._wide: U16 = np.empty(_WIDE, np.uint16)
 
     def outline(self, depth: U16, in_depth: F32) -> float | None:
@@ -73,33 +74,31 @@ class Surfaces:
         `in_nir`, `in_luma` are the five landmarks in each picture.
         """
         _native.warp_grey(nir, similarity(in_nir, TARGET * _SCALE), self._nir, gain=64.0 / level, lut=None, scale=1.0, offset=0.0)
-        log_nir = np.log(self._nir[0] + 2.0).astype(np.float64)
-        fine = _mean(log_nir, 1) - _mean(log_nir, 4)
-        structure = None
+        compared = luma is not None and in_luma is not None
         if luma is not None and in_luma is not None:
             _native.warp_grey(luma, similarity(in_luma, TARGET * _SCALE), self._luma, gain=1.0, lut=None, scale=1.0, offset=0.0)
-            log_luma = np.log(self._luma[0] + 8.0).astype(np.float64)
-            pair = fine[_OVAL], (_mean(log_luma, 1) - _mean(log_luma, 4))[_OVAL]
-            structure = _correlation(*pair) if min(float(p.std()) for p in pair) >= _DETAIL else None
-        shading = None if grid is None else _shading(grid, _mean(np.log(np.maximum(self._nir[0], 1.0)).astype(np.float64), 2))
-        return Surface(shading, structure, float(fine[_OVAL].std()))
+        logs = np.log(self._both[: 2 if compared else 1] + _FLOORS[: 2 if compared else 1])
+        fine = (_mean(logs, 1) - _mean(logs, 4))[:, _OVAL]
+        structure = _correlation(fine[0], fine[1]) if compared and float(fine.std(axis=1).min()) >= _DETAIL else None
+        return Surface(None if grid is None else _shading(grid, logs[0]), structure, float(fine[0].std()))
 
 
-def _shading(grid: U16, log_nir: F64) -> float | None:
+def _shading(grid: U16, log_nir: F32) -> float | None:
     """Return the correlation of measured brightness with that foretold by the depth's slopes, level and gradient taken out of both."""
     known = _OVAL & (grid > 0)
     if int(known.sum()) < _ENOUGH:
         return None
     middle = float(np.median(grid[known]))
     known &= np.abs(grid - middle) <= _BAND_MM
-    z = _mean(np.where(known, grid, 0.0), 2) / np.maximum(_mean(known.astype(np.float64), 2), 1e-6)
-    dy, dx = np.gradient(np.where(z > 0, z, middle), _CELL_MM)
-    foretold = -0.5 * np.log1p(dx * dx + dy * dy)
-    inner = _mean(known.astype(np.float64), 2) > 0.999
+    off, share, light = _mean(np.stack([np.where(known, grid - middle, 0.0), known, log_nir]).astype(np.float32), 2)
+    inner = share > 0.999
     if int(inner.sum()) < _ENOUGH:
         return None
+    z = off / np.maximum(share, 1e-6)
+    slope = np.zeros_like(z)
+    slope[1:-1, 1:-1] = ((z[1:-1, 2:] - z[1:-1, :-2]) ** 2 + (z[2:, 1:-1] - z[:-2, 1:-1]) ** 2) / (2 * _CELL_MM) ** 2
+    both = np.stack([np.log1p(slope[inner]) * -0.5, light[inner]], axis=1).astype(np.float64)
     plane = _PLANE[inner]
-    both = np.stack([foretold[inner], log_nir[inner]], axis=1)
     rest = both - plane @ np.linalg.solve(plane.T @ plane, plane.T @ both)
     return _correlation(rest[:, 0], rest[:, 1])
 
@@ -111,14 +110,16 @@ def _run(near: Mask) -> npt.NDArray[np.intp]:
     return np.asarray(np.where(both.any(1), both.argmax(1), near.shape[1]), np.intp)
 
 
-def _mean(image: F64, radius: int) -> F64:
-    """Return the mean over (2 radius + 1) squared cells, the border repeated."""
+def _mean(images: F32, radius: int) -> F32:
+    """Return each image's mean over (2 radius + 1) squared cells, the border repeated; (n, h, w)."""
     wide = 2 * radius + 1
-    sums = np.pad(image, ((radius + 1, radius), (radius + 1, radius)), mode="edge").cumsum(0).cumsum(1)
-    return np.asarray((sums[wide:, wide:] - sums[:-wide, wide:] - sums[wide:, :-wide] + sums[:-wide, :-wide]) / wide**2, np.float64)
+    rows = np.clip(np.arange(-radius - 1, GRID + radius), 0, GRID - 1)
+    sums = images[:, rows][:, :, rows].cumsum(1, dtype=np.float64).cumsum(2)
+    boxes = sums[:, wide:, wide:] - sums[:, :-wide, wide:] - sums[:, wide:, :-wide] + sums[:, :-wide, :-wide]
+    return np.asarray(boxes / wide**2, np.float32)
 
 
-def _correlation(one: F64, other: F64) -> float | None:
+def _correlation(one: npt.NDArray[np.floating[Any]], other: npt.NDArray[np.floating[Any]]) -> float | None:
     """Return the correlation, or None where one of the two is even."""
     a, b = one - one.mean(), other - other.mean()
     length = float(np.sqrt((a @ a) * (b @ b)))
