@@ -105,7 +105,8 @@ class Authenticator:
 
     def observe(self, frame_set: FrameSet) -> Probe:
         """Run the stages on a frame set and return what they found, for measurements and for several comparisons of one frame set."""
-        return self._pipeline.process(frame_set)
+        probe = self._pipeline.process(frame_set)
+        return replace(probe, liveness=self._calibration(frame_set.device).voted(probe.liveness))
 
     def conclude(self, probe: Probe, device: DeviceIdentity, user: str | None = None, looks: Looks | None = None) -> Decision:
         """Decide on an observed probe as `verify` does, but neither heed nor count rejects: the lock is the caller's business.
@@ -210,7 +211,7 @@ class Authenticator:
             if frame_set.time_ns <= newest or repeats.repeated(frame_set):
                 continue
             newest = frame_set.time_ns
-            probe = self._pipeline.process(frame_set)
+            probe = self.observe(frame_set)
             hint = probe.hints[0] if probe.hints else None
             if on_hint is not None and hint is not None and hint is not told:
                 on_hint(hint)

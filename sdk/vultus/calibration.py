@@ -20,7 +20,8 @@ import numpy.typing as npt
 
 from vultus.errors import CalibrationError
 from vultus.stages.liveness import Limits
-from vultus.types import DeviceIdentity, Modality, PairScore, Source
+from vultus.stages.vote import Vote
+from vultus.types import DeviceIdentity, Liveness, Modality, PairScore, Source
 
 FORMAT: Final = 1
 F64 = npt.NDArray[np.float64]
@@ -146,6 +147,11 @@ class Calibration:
     tables: Mapping[tuple[Modality, Modality], PairTable]
     limits: Limits
     device: DeviceIdentity | None = None
+    vote: Vote | None = None
+
+    def voted(self, liveness: Liveness | None) -> Liveness | None:
+        """Return the liveness with the sensor's own vote, where it has one and a face was judged."""
+        return liveness if liveness is None or self.vote is None else self.vote.cast(liveness)
 
     def table(self, probe: Modality, reference: Modality, source: Source) -> PairTable | None:
         """Return the table of a pair, or None where there is none: a table made from simulated NIR serves simulated sensors alone."""
@@ -216,9 +222,15 @@ def carry(base: Calibration, path: Path) -> Calibration:
             )  # fmt: skip
         d = document["device"]
         identity = DeviceIdentity(d["kind"], d["model"], d["serial"], Source(d["source"]))
+        vote = _vote(document["vote"]) if "vote" in document else None
     except (KeyError, TypeError, ValueError) as error:
         raise CalibrationError(f"{path} lacks or garbles a field ({error}); run 'vultus calibrate' again") from None
-    return Calibration(f"{base.id}+{document['id']}", base.graph, tables, base.limits, identity)
+    return Calibration(f"{base.id}+{document['id']}", base.graph, tables, base.limits, identity, vote)
+
+
+def _vote(raw: Mapping[str, Any]) -> Vote:
+    mean, deviation, weights = (np.asarray(raw[k], np.float64) for k in ("mean", "deviation", "weights"))
+    return Vote(mean, deviation, weights, float(raw["pass_llr"]), float(raw["fail_llr"]))
 
 
 def _genuine(raw: Mapping[str, Any]) -> F64:

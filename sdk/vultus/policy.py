@@ -32,6 +32,8 @@ REQUIRED_CUES: Final[Mapping[Tier, frozenset[str]]] = {
     Tier.CONVENIENCE: frozenset(),
 }
 """Cues that must pass; a cue that abstains has not passed."""
+VOTE: Final = "vote"
+"""The cue of a sensor with a liveness calibration; where there is one it must pass too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,19 +151,24 @@ def presentation(evidence: Evidence, policy: Policy) -> Reason:
 
 def _live(liveness: Liveness | None, quality: Quality | None, tier: Tier) -> Reason:
     """A failed cue refuses before quality is looked at: a poor picture of an attack is an attack."""
-    if liveness is not None and any(c.verdict is Verdict.FAIL for c in liveness.cues):
-        return Reason.SPOOF
-    if quality is None or not quality.usable:
-        return Reason.POOR_QUALITY
+    reason = live_reason(liveness, tier)
+    poor = quality is None or not quality.usable
+    return Reason.POOR_QUALITY if poor and reason is not Reason.SPOOF else reason
+
+
+def live_reason(liveness: Liveness | None, tier: Tier) -> Reason:
+    """Return what the tier says of the cues: no cue may fail, each required one passes, and so does the vote of a calibrated sensor."""
     if liveness is None:
         return Reason.LIVENESS_MISSING
-    if liveness.verdict is Verdict.FAIL:
+    if liveness.verdict is Verdict.FAIL or any(c.verdict is Verdict.FAIL for c in liveness.cues):
         return Reason.SPOOF
     passed = {c.name for c in liveness.cues if c.verdict is Verdict.PASS}
-    if REQUIRED_CUES[tier] <= passed:
+    measured = passed | {c.name for c in liveness.cues if c.value is not None}
+    voted = {c.name for c in liveness.cues if c.name == VOTE and (c.value is not None or tier is Tier.SECURE)}
+    required = REQUIRED_CUES[tier] | voted
+    if required <= passed:
         return Reason.ACCEPTED
-    measured = {c.name for c in liveness.cues if c.value is not None or c.verdict is Verdict.PASS}
-    return Reason.LIVENESS_UNDECIDED if REQUIRED_CUES[tier] <= measured else Reason.LIVENESS_MISSING
+    return Reason.LIVENESS_UNDECIDED if required <= measured else Reason.LIVENESS_MISSING
 
 
 def first_failing(evidence: Evidence, policy: Policy) -> Reason:

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from vultus.cli.entry import main
-from vultus.evaluate.features import Features
+from vultus.evaluate.liveness_calibration import Origin, presentations
 from vultus.evaluate.samples import BONA_FIDE, Sample
-from vultus.evaluate.simulated import Origin, SimulationOptions, judged, presentations
-from vultus.policy import Tier
+from vultus.policy import Tier, live_reason
 from vultus.simulation.attacks import SPECIES, TESTS, TRAINING, attack
 from vultus.simulation.triplets import Triplet, measured, onto, residuals
+from vultus.types import Cue, Liveness, Reason, Verdict
 
 MARKS = np.array([[45, 60], [75, 60], [60, 78], [48, 92], [72, 92]], np.float32)
 
@@ -99,29 +99,33 @@ def test_landmarks_are_carried_onto_the_others() -> None:
 def test_one_species_does_not_shift_the_draws_of_another() -> None:
     """Asking for more of each species leaves the first presentations as they were."""
     sources = [Origin(Sample(0, p, "s", {}, BONA_FIDE), head(i)) for i, p in enumerate("abc")]
-    few = {s.name: t for s, t in presentations(sources, SimulationOptions(1))}
-    more = {s.name: t for s, t in presentations(sources, SimulationOptions(2))}
+    few = {s.name: t for s, t in presentations(sources, 1, 1, TESTS, "")}
+    more = {s.name: t for s, t in presentations(sources, 2, 1, TESTS, "")}
     assert len(few) == len(SPECIES)
     assert len(more) == 2 * len(SPECIES)
     assert all(np.array_equal(few[name].depth, more[name].depth) for name in few)
 
 
-def cue(verdict: str) -> dict[str, object]:
-    """Return a cue as features hold it."""
-    return {"value": 1.0, "unit": "mm", "limit": 1.0, "verdict": verdict}
+def cue(name: str, verdict: str) -> Cue:
+    return Cue(name, 1.0, "mm", 1.0, Verdict(verdict))
 
 
 @pytest.mark.parametrize(
-    ("relief", "size", "nir", "expected"),
-    [("pass", "pass", "pass", "pass"), ("abstain", "pass", "pass", "abstain"), ("pass", "pass", "fail", "fail")],
+    ("relief", "nir", "vote", "expected"),
+    [
+        ("pass", "pass", None, Reason.ACCEPTED),
+        ("abstain", "pass", None, Reason.LIVENESS_UNDECIDED),
+        ("pass", "fail", None, Reason.SPOOF),
+        ("pass", "pass", "pass", Reason.ACCEPTED),
+        ("pass", "pass", "abstain", Reason.LIVENESS_UNDECIDED),
+        ("pass", "pass", "fail", Reason.SPOOF),
+        ("abstain", "pass", "pass", Reason.LIVENESS_UNDECIDED),
+    ],
 )
-def test_a_tier_passes_only_when_each_required_cue_passed(relief: str, size: str, nir: str, expected: str) -> None:
-    """One required cue that abstains keeps a presentation from passing; one that fails fails it."""
-    cues = {"depth_relief": cue(relief), "head_size": cue(size), "nir_face": cue(nir)}
-    liveness = {"verdict": "pass", "spoof_kind": None, "p_live": None, "log_lr": None, "cues": cues}
-    found = judged(Features({}, liveness=liveness), Tier.SECURE)
-    assert found.liveness is not None
-    assert found.liveness["verdict"] == expected
+def test_a_tier_passes_only_when_each_required_cue_and_the_vote_passed(relief: str, nir: str, vote: str | None, expected: Reason) -> None:
+    """One required cue or a vote that abstains keeps a presentation from passing, one that fails fails it, and a vote replaces no cue."""
+    cues = [cue("depth_relief", relief), cue("nir_face", nir), *([cue("vote", vote)] if vote else [])]
+    assert live_reason(Liveness(Verdict.PASS if expected is not Reason.SPOOF else Verdict.FAIL, tuple(cues)), Tier.SECURE) is expected
 
 
 @pytest.mark.real_data

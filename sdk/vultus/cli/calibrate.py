@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -12,14 +12,25 @@ from vultus.cli import options
 from vultus.cli.console import ExitCode, literal, paint
 from vultus.cli.session import BadArgument, arguments, session_of
 
+if TYPE_CHECKING:
+    from vultus.evaluate.samples import DataSet
+    from vultus.evaluate.setting import Setting
+
+_EACH: Final = 60
+"""Simulated presentations of each species that the vote is fitted on."""
+
 HELP = """Calibrate a sensor of your own, from pictures of at least 20 people taken with it.
 
 INDEX.csv names the pictures: columns person,sample,rgb,nir,nir_ambient,depth,label. Take two or more samples a person, on different days if you can. The
 result holds no picture and no template: two numbers a pair of modalities, and quantiles of scores. Without one, NIR does not count for matching.
 
+With --liveness, attacks are simulated from the same people's RGB, NIR and depth, and a vote over all liveness cues is fitted to tell them
+apart. It can only deny. It has seen no real attack.
+
 \b
 Examples:
   vultus calibrate people/index.csv --kind v4l2 --model "Brio 4K"
+  vultus calibrate people/index.csv --kind v4l2 --model "Brio 4K" --liveness
   vultus sign-in --device URL --allow-extrapolation    # finds it by the device's kind and model
 
 \b
@@ -39,6 +50,7 @@ def calibrate(
     model: Annotated[str, typer.Option("--model", metavar="MODEL", help="The device's model.")] = "",
     serial: Annotated[str, typer.Option("--serial", metavar="SERIAL", help="One unit; default: every unit of the model.")] = "",
     source: Annotated[str, typer.Option("--source", metavar="SOURCE", help="live, recording, images or simulated.")] = "live",
+    liveness: Annotated[bool, typer.Option("--liveness", help="Fit the liveness vote too; takes rgb, nir and depth of 20 people.")] = False,
     workers: Annotated[int, typer.Option("--workers", min=1, max=256, help="Processes that run the pipeline.")] = 1,
     json: options.Json = False,
 ) -> int:
@@ -64,15 +76,27 @@ def calibrate(
     base = load(session.wiring.manifest().root / "calibration")
     with progress_bar() as progress:
         setting = Setting(ShippedPipeline(), base, None, ["vultus", "calibrate"], datetime.now(UTC), workers, progress)
-        fitted = fit(index_samples(index), identity, base, setting)
+        data = index_samples(index)
+        fitted = fit(data, identity, base, setting)
+        whole = _with_vote(fitted.document, data, setting) if liveness else fitted.document
     if out is None:
         folder = settings.calibration_folder()
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         out = folder / f"{kind}-{''.join(c if c.isalnum() else '_' for c in model)}.json"
-    write_whole(out, fitted.document)
-    document = {"file": str(out), "pairs": _pairs(fitted.document), "check": fitted.check, "problems": fitted.problems}
+    write_whole(out, whole)
+    document: dict[str, Any] = {"file": str(out), "pairs": _pairs(fitted.document), "check": fitted.check, "problems": fitted.problems}
+    if "vote" in whole:
+        document["vote"] = {k: whole["vote"][k] for k in ("people", "live_samples", "simulated_attacks", "pass_llr", "fail_llr")}
     session.console.result(document, "\n".join(_lines(out, document)))
     return ExitCode.YES
+
+
+def _with_vote(document: dict[str, Any], data: DataSet, setting: Setting) -> dict[str, Any]:
+    from vultus.evaluate.liveness_calibration import calibrate_liveness
+    from vultus.fitting import seal_document
+
+    body = {k: v for k, v in document.items() if k not in ("format", "sha256")}
+    return seal_document({**body, "vote": calibrate_liveness(data, setting, _EACH)})
 
 
 def _pairs(document: dict[str, Any]) -> list[dict[str, Any]]:
@@ -88,6 +112,12 @@ def _lines(out: Path, document: dict[str, Any]) -> list[str]:
     for c in document["check"]:
         rate = f"{c['fmr']:.1e} ({c['false_matches']} of {c['comparisons']})"
         lines.append(f"  check on held-out people, {'-'.join(c['pair'])}: target {c['target_fmr']:g}, measured {rate}")
+    if "vote" in document:
+        v = document["vote"]
+        lines.append(
+            f"  liveness vote: {v['live_samples']} live samples of {v['people']} people, {sum(v['simulated_attacks'].values())} simulated attacks "
+            f"of {len(v['simulated_attacks'])} species; passes from {v['pass_llr']:.2f} nats, fails below {v['fail_llr']:.2f}"
+        )
     if not document["check"]:
         lines.append("  no check: it takes 40 people, 20 to fit and 20 to hold out")
     lines.extend(f"  line {p['line']}: {literal(p['message'])}" for p in document["problems"])

@@ -116,6 +116,9 @@ def attacks(
     each: Annotated[int, typer.Option("--each", min=1, help="Presentations of each species.")] = 500,
     seed: Annotated[int, typer.Option("--seed", min=0, help="What the attacks are drawn from.")] = 1,
     tier: Annotated[str, typer.Option("--tier", metavar="TIER", help="secure, standard or convenience.")] = "secure",
+    fitted: Annotated[
+        bool, typer.Option("--fitted", help="Add the vote of a liveness calibration, fitted on other people and species.")
+    ] = False,
     json_out: Json = None,
     html: Html = None,
     models: Models = None,
@@ -127,7 +130,7 @@ def attacks(
     from vultus.policy import Tier
 
     with _refusing():
-        options = SimulationOptions(each, seed, Tier(tier))
+        options = SimulationOptions(each, seed, Tier(tier), fitted)
     with _setting(models, calibration, None, True, 1) as setting:
         _write(lambda: run_simulated(index_samples(index), options, setting), json_out, html)
 
