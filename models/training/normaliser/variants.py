@@ -43,7 +43,7 @@ class Affine(nn.Module):
 
 
 class Prepended(nn.Module):
-    """Two small convolutions added to the levelled crop: about 1.4 thousand parameters."""
+    """Two small convolutions added to the crop: about 1.4 thousand parameters."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,13 +54,12 @@ class Prepended(nn.Module):
 
     def forward(self, nir: Tensor) -> Tensor:
         """Map (n, 1, 112, 112) to (n, 3, 112, 112)."""
-        crop = levelled(nir)
-        out: Tensor = crop + self.last(self.slope(self.first(crop)))
+        out: Tensor = nir + self.last(self.slope(self.first(nir)))
         return out
 
 
 class Encoder(nn.Module):
-    """An encoder and decoder with shortcuts, under 100 thousand parameters, added to the levelled crop."""
+    """An encoder and decoder with shortcuts, under 100 thousand parameters, added to the crop."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -72,15 +71,14 @@ class Encoder(nn.Module):
 
     def forward(self, nir: Tensor) -> Tensor:
         """Map (n, 1, 112, 112) to (n, 3, 112, 112)."""
-        crop = levelled(nir)
-        seen = [crop]
+        seen = [nir]
         for layer in self.down:
             seen.append(functional.leaky_relu(layer(seen[-1]), 0.1))
         x = seen.pop()
         for layer in reversed(self.up):
             x = functional.leaky_relu(layer(functional.interpolate(x, scale_factor=2.0)), 0.1) + seen.pop()
         x = functional.interpolate(x, scale_factor=2.0)
-        out: Tensor = crop + self.last(torch.cat([x, crop], 1))
+        out: Tensor = nir + self.last(torch.cat([x, nir], 1))
         return out
 
 
