@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ class Checkpoint:
             return 0
         try:
             state: dict[str, Any] = torch.load(self.path, weights_only=True)
-        except (RuntimeError, OSError, EOFError, ValueError) as error:
+        except (RuntimeError, OSError, EOFError, ValueError, pickle.UnpicklingError) as error:
             raise ValueError(f"{self.path} is damaged ({error}); delete it to start again") from error
         if (state["run"], state["material"]) != (self.run, self.material):
             raise ValueError(f"{self.path} is of another run or of other pictures; give another folder")

@@ -60,7 +60,9 @@ def nir_tensor(crops: npt.NDArray[np.uint8]) -> F32:
     return np.asarray((crops[:, None].astype(np.float32) - 127.5) / 128, np.float32)
 
 
-def batch(found: Portraits, shape: Shape, seed: int, step: int, count: int, rank: int = 0, world: int = 1) -> tuple[F32, npt.NDArray[np.int64]]:
+def batch(
+    found: Portraits, shape: Shape, seed: int, step: int, count: int, rank: int = 0, world: int = 1
+) -> tuple[F32, npt.NDArray[np.int64]]:
     """Return one process's share of a step: simulated NIR crops (n, 1, 112, 112) and their people.
 
     Sample i of step s is the same whatever the number of processes, so that one and several train alike.

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-COLUMNS: Final = ("step", "loss", "own", "watch_own", "watch_first", "rgb_own", "seconds")
+COLUMNS: Final = ("step", "loss", "own", "watch_own", "watch_first", "seconds")
 """own: mean cosine to the own prototype. watch_first: share of watched crops nearest to their own person."""
 
 
@@ -28,7 +28,7 @@ class Metrics:
         if tensorboard:
             from torch.utils.tensorboard import SummaryWriter
 
-            self._events = SummaryWriter(str(folder), purge_step=done or None)  # type: ignore[no-untyped-call]
+            self._events = SummaryWriter(str(folder), purge_step=done or None)
 
     def __enter__(self) -> Self:
         return self

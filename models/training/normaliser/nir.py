@@ -86,7 +86,11 @@ def _camera(lit: F32, rng: np.random.Generator) -> U8:
     seen = cv2.resize(seen, (side, side), interpolation=cv2.INTER_LINEAR)
     seen = seen / max(float(np.median(seen)), 1e-3) * float(rng.uniform(0.12, 0.6))
     photons = float(np.exp(rng.uniform(np.log(200), np.log(20000))))
-    seen = seen + rng.normal(0, 1, seen.shape) * np.sqrt(np.maximum(seen, 0) / photons) + rng.normal(0, float(rng.uniform(0, 0.012)), seen.shape)
+    seen = (
+        seen
+        + rng.normal(0, 1, seen.shape) * np.sqrt(np.maximum(seen, 0) / photons)
+        + rng.normal(0, float(rng.uniform(0, 0.012)), seen.shape)
+    )
     seen = cv2.resize(np.clip(seen, 0, 1).astype(np.float32), (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)
     # Drivers give linear light or a display curve; the gate of exposure lets both through.
     return np.asarray(np.clip(seen ** float(rng.uniform(0.4, 1.0)) * 255 + 0.5, 0, 255), np.uint8)

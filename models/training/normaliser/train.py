@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Self
 
 import numpy as np
 import torch
@@ -87,7 +88,7 @@ def train(run: Run, recogniser: Recogniser, found: Material, folder: Path, *, st
                 vectors = recogniser(shared(torch.from_numpy(crops).to(device)))
             loss = loss_of(vectors.float(), own, centres, run).mean()
             for group in optimiser.param_groups:
-                group["lr"] = run.learning_rate * 0.5 * (1 + np.cos(np.pi * step / run.steps))
+                group["lr"] = run.learning_rate * 0.5 * (1 + math.cos(math.pi * step / run.steps))
             optimiser.zero_grad()
             torch.autograd.backward(loss)
             optimiser.step()
@@ -122,10 +123,10 @@ def _over_all(loss: Tensor, processes: Processes) -> float:
 class _Silent:
     """Takes the figures of the processes that do not write them."""
 
-    def __enter__(self) -> _Silent:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *error: Any) -> None:
+    def __exit__(self, *error: object) -> None:
         """Have nothing to close."""
 
     def write(self, step: int, **values: float) -> None:

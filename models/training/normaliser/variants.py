@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Final
 
@@ -64,8 +65,8 @@ class Encoder(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         widths = (1, 16, 32, 48, 64)
-        self.down = nn.ModuleList(nn.Conv2d(a, b, 3, 2, 1) for a, b in zip(widths[:-1], widths[1:], strict=True))
-        self.up = nn.ModuleList(nn.Conv2d(b, a, 3, 1, 1) for a, b in zip(widths[1:-1], widths[2:], strict=True))
+        self.down = nn.ModuleList(nn.Conv2d(a, b, 3, 2, 1) for a, b in itertools.pairwise(widths))
+        self.up = nn.ModuleList(nn.Conv2d(b, a, 3, 1, 1) for a, b in itertools.pairwise(widths[1:]))
         self.last = nn.Conv2d(widths[1] + 1, 3, 3, 1, 1)
         _start_at_nothing(self.last)
 
