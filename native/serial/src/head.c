@@ -1,0 +1,94 @@
+/* The loop: what comes in is acted on, what is to go out is packed. */
+#include "parts.h"
+
+#include <string.h>
+
+enum { SILENCE_US = 3000000 };
+
+void vultus_head_init(struct vultus_head *head, const struct vultus_head_callbacks *on, const struct vultus_head_texts *texts)
+{
+    memset(head, 0, sizeof *head);
+    head->on = *on;
+    head->texts = *texts;
+    head->chunk_bytes = 900;
+}
+
+bool vultus_head_streaming(const struct vultus_head *head) { return head->streaming != 0; }
+
+unsigned vultus_head_room(const struct vultus_head *head)
+{
+    return head->streaming ? (unsigned)(VULTUS_HEAD_FRAMES - head->frames) : 0;
+}
+
+static void listen(struct vultus_head *head)
+{
+    uint8_t bytes[64];
+    size_t came = head->on.receive(head->on.user, bytes, sizeof bytes);
+    for (; came > 0; came = head->on.receive(head->on.user, bytes, sizeof bytes))
+        for (size_t i = 0; i < came && i < sizeof bytes; i++) {
+            const size_t held = head_unframe(&head->unframer, bytes[i], &head->bad);
+            const uint8_t *payload;
+            size_t size;
+            if (held == 0)
+                continue;
+            const int type = head_check(head->unframer.bytes, held, head->session, &payload, &size);
+            if (type < 0)
+                head->bad++;
+            else
+                head_act(head, type, payload, size);
+        }
+}
+
+/* Frame what lies in `packet` behind the place of the header. */
+static void pack(struct vultus_head *head, uint8_t type, size_t size)
+{
+    uint8_t number[4], *p = head->packet;
+    p[0] = 1;
+    p[1] = type;
+    put(p + 2, head->sequence++, 2);
+    put(p + 4, size, 2);
+    put(number, type == WELCOME || type == REFUSE ? 0 : head->session, 4);
+    put(p + HEADER + size, head_crc(head_crc(0, number, 4), p, HEADER + size), CRC);
+    size_t at = 0;
+    if (!head->greeted)
+        head->out[at++] = 0;
+    head->greeted = true;
+    at += head_stuff(p, HEADER + size + CRC, head->out + at);
+    head->out[at++] = 0;
+    head->out_size = (uint16_t)at;
+    head->out_sent = 0;
+}
+
+/* Make the next packet; false when there is nothing to say. */
+static bool speak(struct vultus_head *head, uint64_t now)
+{
+    if (head->reply_type != 0) {
+        const uint8_t type = head->reply_type;
+        memcpy(head->packet + HEADER, head->reply, head->reply_size);
+        head->reply_type = 0;
+        pack(head, type, head->reply_size);
+        return true;
+    }
+    const size_t size = head_chunk(head, head->packet + HEADER, now);
+    if (size == 0)
+        return false;
+    pack(head, CHUNK, size);
+    return true;
+}
+
+bool vultus_head_poll(struct vultus_head *head)
+{
+    listen(head);
+    const uint64_t now = head->on.time_us(head->on.user);
+    if (head->session != 0 && now - head->heard_us > SILENCE_US)
+        head_end(head);
+    for (;;) {
+        if (head->out_sent == head->out_size && !speak(head, now))
+            return false;
+        const size_t left = (size_t)(head->out_size - head->out_sent);
+        const size_t took = head->on.send(head->on.user, head->out + head->out_sent, left);
+        head->out_sent = (uint16_t)(head->out_sent + (took < left ? took : left));
+        if (head->out_sent < head->out_size)
+            return true;
+    }
+}

@@ -1,0 +1,242 @@
+"""Speak the host's side of the serial head protocol: bytes and the time in, bytes and frames out; no port, no thread, no clock."""
+
+from __future__ import annotations
+
+import enum
+import json
+import struct
+from collections.abc import Callable
+from typing import Any, Final
+
+from vultus.devices.serial_frames import Joiner
+from vultus.devices.serial_packets import Packet, Unframer, crc32c, decode, encode, stuff
+
+SILENCE_S: Final = 3.0
+"""After so long without a valid packet the head is lost."""
+_PING_S: Final = 1.0
+_GIVE_UP_S: Final = 3.0
+LONGEST_TEXT: Final = 65535
+
+
+class Kind(enum.IntEnum):
+    """Message types."""
+
+    HELLO = 0x01
+    WELCOME = 0x02
+    REFUSE = 0x03
+    DESCRIBE = 0x10
+    DESCRIPTION = 0x11
+    LINE = 0x12
+    LINE_SET = 0x13
+    START = 0x14
+    STARTED = 0x15
+    STOP = 0x16
+    STOPPED = 0x17
+    STROBE = 0x18
+    STROBE_SET = 0x19
+    CHUNK = 0x20
+    ACK = 0x21
+    PING = 0x22
+    PONG = 0x23
+    FAULT = 0x24
+    BYE = 0x25
+
+
+_OPEN: Final = frozenset({Kind.HELLO, Kind.WELCOME, Kind.REFUSE})
+_REASONS: Final = {
+    1: "it speaks another version of the protocol: update its firmware or vultus",
+    2: "it speaks only to a paired host",
+    3: "it does not know this host: pair it again",
+    4: "it is not ready to be paired: press its button",
+    5: "a proof of identity was wrong",
+    6: "its sensor failed",
+    7: "its firmware does not support pairing",
+}
+
+
+class Phase(enum.Enum):
+    """Where a session stands."""
+
+    GREETING = enum.auto()
+    ASKING = enum.auto()
+    READY = enum.auto()
+    STREAMING = enum.auto()
+    FAILED = enum.auto()
+
+
+class HostSession:
+    """One session; call `receive` with what came and `step` for what to send. `failure` says why it ended."""
+
+    def __init__(self, number: int, *, chunk: int = 900, retry_s: float = 0.2) -> None:
+        self.phase = Phase.GREETING
+        self.failure = ""
+        self.joiner = Joiner()
+        self.capabilities: dict[str, Any] = {}
+        self.calibration: dict[str, Any] = {}
+        self.bad = 0
+        self._number = number
+        self._chunk = chunk
+        self._retry_s = retry_s
+        self._unframer = Unframer()
+        self._sequence = 0
+        self._out = bytearray(b"\0")
+        self._texts = (bytearray(), bytearray())
+        self._request = 0
+        self._asked: tuple[Kind, bytes] | None = None
+        self._answered: Callable[[bytes], None] = lambda _: None
+        self._asked_at = self._tried_at = self._heard_at = self._said_at = float("-inf")
+
+    def receive(self, data: bytes, now: float) -> None:
+        """Take in bytes of the line."""
+        for raw in self._unframer.feed(data):
+            packet = decode(raw, self._number, _OPEN)
+            if packet is None or not self._act(packet, now):
+                self.bad += 1
+            else:
+                self._heard_at = now
+
+    def step(self, now: float) -> bytes:
+        """Return what is to be sent now."""
+        if self._heard_at == float("-inf"):
+            self._heard_at = now
+        if self.phase is Phase.GREETING and self._asked is None:
+            self._ask(Kind.HELLO, struct.pack("<IBBB", self._number, 1, 1, 0), self._welcome)
+        self._repeat(now)
+        if self.phase is Phase.STREAMING and (ack := self.joiner.acknowledgement(now)) is not None:
+            self._say(Kind.ACK, ack, now)
+        if self.phase in (Phase.READY, Phase.STREAMING):
+            if now - self._said_at >= _PING_S:
+                self._say(Kind.PING, (self._sequence & 0xFFFFFFFF).to_bytes(4, "little"), now)
+            if now - self._heard_at > SILENCE_S:
+                self._fail("it fell silent")
+        out = bytes(self._out)
+        self._out.clear()
+        return out
+
+    def start(self, streams: int, period_us: int) -> None:
+        """Ask a ready head for frames; the phase is STREAMING when it agreed."""
+        self.joiner = Joiner()
+        self._ask(Kind.START, struct.pack("<BII", streams, period_us, self.joiner.limit), self._started)
+
+    def strobe(self, number: int, length: int, bits: int, then: Callable[[bool], None]) -> None:
+        """Give the head a strobe pattern; `then` is told whether it took it."""
+        self._ask(Kind.STROBE, struct.pack("<IBQ", number, length, bits), lambda p: then(int.from_bytes(p[:4], "little") == number))
+
+    def bye(self, now: float) -> bytes:
+        """End the session and return what tells the head so; said twice, for lines that lose bytes."""
+        for _ in range(2):
+            self._say(Kind.BYE, b"", now)
+        out = bytes(self._out)
+        self._out.clear()
+        return out
+
+    @property
+    def busy(self) -> bool:
+        """True while a request waits for its answer."""
+        return self._asked is not None
+
+    def _fail(self, why: str) -> None:
+        self.phase, self.failure, self._asked = Phase.FAILED, why, None
+
+    def _say(self, kind: Kind, payload: bytes, now: float) -> None:
+        number = 0 if kind in _OPEN else self._number
+        self._out += stuff(encode(kind, self._sequence, payload, number)) + b"\0"
+        self._sequence += 1
+        self._said_at = now
+
+    def _ask(self, kind: Kind, payload: bytes, answered: Callable[[bytes], None]) -> None:
+        """Send a request, again and again, until its answer comes."""
+        if kind is not Kind.HELLO:
+            self._request = (self._request + 1) & 0xFF
+            payload = bytes([self._request]) + payload
+        self._asked, self._answered = (kind, payload), answered
+        self._asked_at = self._tried_at = float("-inf")
+
+    def _repeat(self, now: float) -> None:
+        if self._asked is None:
+            return
+        if self._asked_at == float("-inf"):
+            self._asked_at = now
+        if now - self._asked_at > _GIVE_UP_S:
+            self._fail("it does not answer" if self.phase is Phase.GREETING else f"it does not answer {self._asked[0].name}")
+        elif now - self._tried_at >= self._retry_s:
+            self._tried_at = now
+            self._say(*self._asked, now)
+
+    def _act(self, packet: Packet, now: float) -> bool:
+        """Act on a valid packet; False when its content makes no sense."""
+        kind, payload = packet.type, packet.payload
+        if kind in (Kind.WELCOME, Kind.REFUSE):
+            return self._greeted(Kind(kind), payload)
+        if kind == Kind.CHUNK:
+            return self.phase is not Phase.STREAMING or self.joiner.take(payload, packet.sequence, now)
+        if kind == Kind.FAULT:
+            if not payload:
+                return False
+            self._fail(_REASONS.get(payload[0], "it stopped"))
+            return True
+        if self._asked is None or kind != self._asked[0] + 1 or not 0x10 <= kind < 0x20:
+            return True
+        least = {Kind.DESCRIPTION: 10, Kind.LINE_SET: 4, Kind.STARTED: 6, Kind.STOPPED: 1, Kind.STROBE_SET: 5}.get(Kind(kind), 1)
+        if len(payload) < least:
+            return False
+        if payload[0] == self._asked[1][0]:
+            self._asked = None
+            self._answered(payload[1:])
+        return True
+
+    def _greeted(self, kind: Kind, payload: bytes) -> bool:
+        if len(payload) < (5 if kind is Kind.REFUSE else 16) or int.from_bytes(payload[:4], "little") != self._number:
+            return False
+        if self.phase is Phase.GREETING and kind is Kind.REFUSE:
+            self._fail(_REASONS.get(payload[4], f"it refused, reason {payload[4]}"))
+        elif self.phase is Phase.GREETING:
+            self._asked = None
+            self._welcome(payload)
+        return True
+
+    def _welcome(self, payload: bytes) -> None:
+        if payload[4] != 1:
+            self._fail(_REASONS[1])
+            return
+        self.phase = Phase.ASKING
+        self._describe(0)
+
+    def _describe(self, which: int) -> None:
+        at = len(self._texts[which])
+        self._ask(Kind.DESCRIBE, struct.pack("<BH", which, at), lambda p: self._described(which, p))
+
+    def _described(self, which: int, payload: bytes) -> None:
+        kind, at, total, crc = struct.unpack_from("<BHHI", payload)
+        text, part = self._texts[which], payload[9:]
+        if kind != which or at != len(text) or len(text) + len(part) > total or (not part and at < total):
+            self._fail("it describes itself in a way that does not fit together")
+            return
+        text += part
+        if len(text) < total:
+            self._describe(which)
+            return
+        try:
+            found = json.loads(text) if crc32c(text) == crc else None
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict):
+            self._fail(f"its {'calibration' if which else 'capabilities'} cannot be read")
+        elif which == 0:
+            self.capabilities = found
+            self._describe(1)
+        else:
+            self.calibration = found
+            self._ask(Kind.LINE, struct.pack("<BH", 0, self._chunk), self._line_set)
+
+    def _line_set(self, payload: bytes) -> None:
+        if payload[0] != 0:
+            self._fail("it speaks in a framing that nobody asked for")
+            return
+        self.phase = Phase.READY
+
+    def _started(self, payload: bytes) -> None:
+        if payload[0] == 0:
+            self._fail("it did not start")
+        else:
+            self.phase = Phase.STREAMING

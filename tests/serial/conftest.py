@@ -1,0 +1,189 @@
+"""The firmware core, built for this machine, and lines between it and the host that lose, change, double and delay bytes."""
+
+from __future__ import annotations
+
+import ctypes
+import random
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vultus.devices.serial_frames import NIR, RGB, HeadFrame
+from vultus.devices.serial_session import HostSession, Phase
+
+HEAD_STEP_S = 0.001
+
+
+def sources(repository: Path) -> list[str]:
+    """Return the compiler's arguments for the core and the synthetic head."""
+    folder = repository / "native" / "serial"
+    files = [*sorted((folder / "src").glob("*.c")), folder / "host" / "synthetic.c", folder / "host" / "texts.c"]
+    return ["-std=c11", "-Wall", "-Wextra", "-Werror", f"-I{folder / 'include'}", f"-I{folder / 'src'}", *map(str, files)]
+
+
+@pytest.fixture(scope="session")
+def compiler() -> str:
+    """Return the C compiler; skip without one."""
+    found = shutil.which("cc") or shutil.which("gcc")
+    if found is None:
+        pytest.skip("no C compiler")
+    return found
+
+
+@pytest.fixture(scope="session")
+def library(repository: Path, compiler: str, tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
+    """Return the synthetic head as a library."""
+    path = tmp_path_factory.mktemp("head") / "libsynthetic.so"
+    subprocess.run([compiler, "-O2", "-shared", "-fPIC", *sources(repository), "-o", str(path)], check=True)
+    lib = ctypes.CDLL(str(path))
+    lib.synthetic_new.restype = ctypes.c_void_p
+    lib.synthetic_new.argtypes = [ctypes.c_uint, ctypes.c_uint, ctypes.c_uint, ctypes.c_int]
+    lib.synthetic_free.argtypes = [ctypes.c_void_p]
+    lib.synthetic_feed.restype = lib.synthetic_step.restype = ctypes.c_size_t
+    lib.synthetic_feed.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t]
+    lib.synthetic_step.argtypes = [ctypes.c_void_p, ctypes.c_uint64, ctypes.c_char_p, ctypes.c_size_t]
+    return lib
+
+
+@pytest.fixture(scope="session")
+def program(repository: Path, compiler: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the synthetic head as a program on standard input and output."""
+    path = tmp_path_factory.mktemp("head") / "synthetic_head"
+    main = repository / "native" / "serial" / "host" / "main.c"
+    subprocess.run([compiler, "-O2", *sources(repository), str(main), "-o", str(path)], check=True)
+    return path
+
+
+class Head:
+    """The C core with computed pictures, at a time that the caller says."""
+
+    def __init__(self, lib: ctypes.CDLL, width: int, height: int) -> None:
+        self.lib, self.made = lib, lib.synthetic_new(width, height, 5, 1)
+        self.buffer = ctypes.create_string_buffer(1 << 16)
+
+    def feed(self, data: bytes) -> None:
+        """Hand it bytes."""
+        self.lib.synthetic_feed(self.made, data, len(data))
+
+    def step(self, now: float, room: int) -> bytes:
+        """Let it work and take what it sends."""
+        size = self.lib.synthetic_step(self.made, int(now * 1e6), self.buffer, min(room, 1 << 16))
+        return self.buffer[:size]
+
+    def close(self) -> None:
+        """Give its memory back."""
+        self.lib.synthetic_free(self.made)
+
+
+Fault = Callable[[bytes], bytes]
+
+
+def changing(rate: float, seed: int = 1) -> Fault:
+    """Return a line that changes each byte with this probability, to any other value."""
+    rng = np.random.default_rng(seed)
+
+    def spoil(data: bytes) -> bytes:
+        values = np.frombuffer(data, np.uint8).copy()
+        hit = rng.random(len(values)) < rate
+        values[hit] ^= rng.integers(1, 256, int(hit.sum()), dtype=np.uint8)
+        return values.tobytes()
+
+    return spoil
+
+
+def losing(rate: float, seed: int = 2) -> Fault:
+    """Return a line that loses each byte with this probability."""
+    rng = np.random.default_rng(seed)
+
+    def spoil(data: bytes) -> bytes:
+        values = np.frombuffer(data, np.uint8)
+        return values[rng.random(len(values)) >= rate].tobytes()
+
+    return spoil
+
+
+class Shuffler:
+    """A line that doubles whole packets and puts them out of order."""
+
+    def __init__(self, double: float, swap: float, seed: int = 3) -> None:
+        self.rng, self.double, self.swap, self.rest, self.kept = random.Random(seed), double, swap, b"", b""
+
+    def __call__(self, data: bytes) -> bytes:
+        """Pass on what is whole."""
+        *packets, self.rest = (self.rest + data).split(b"\0")
+        out = b""
+        for packet in packets:
+            whole = packet + b"\0"
+            if self.kept:
+                out, self.kept = out + whole + self.kept, b""
+            elif self.rng.random() < self.swap:
+                self.kept = whole
+            else:
+                out += whole * (2 if self.rng.random() < self.double else 1)
+        return out
+
+
+class Line:
+    """Host session and head joined by two one-way lines of a rate, in a time of their own."""
+
+    def __init__(self, head: Head, byte_rate: float, down: Fault = bytes, up: Fault = bytes, *, chunk: int = 900, number: int = 7) -> None:
+        self.head, self.byte_rate, self.down, self.up = head, byte_rate, down, up
+        self.host, self.now, self.carried, self.credit = HostSession(number, chunk=chunk), 0.0, 0, 0.0
+        self.waiting = b""
+
+    def step(self) -> None:
+        """Let a millisecond pass."""
+        self.now += HEAD_STEP_S
+        self.waiting += self.up(self.host.step(self.now))
+        room = int(self.byte_rate * HEAD_STEP_S) + 1
+        self.head.feed(self.waiting[:room])
+        self.waiting = self.waiting[room:]
+        self.credit += self.byte_rate * HEAD_STEP_S
+        sent = self.head.step(self.now, int(self.credit))
+        self.credit = min(self.credit - len(sent), 64.0)
+        self.carried += len(sent)
+        self.host.receive(self.down(sent), self.now)
+
+    def until(self, done: Callable[[], bool], seconds: float) -> bool:
+        """Let time pass until something holds; False when it did not come in time."""
+        end = self.now + seconds
+        while self.now < end and self.host.phase is not Phase.FAILED:
+            if done():
+                return True
+            self.step()
+        return done()
+
+    def stream(self, streams: int = 15, period_us: int = 0) -> None:
+        """Bring the session to streaming."""
+        assert self.until(lambda: self.host.phase is Phase.READY, 20), self.host.failure
+        self.host.start(streams, period_us)
+        assert self.until(lambda: self.host.phase is Phase.STREAMING, 5), self.host.failure
+
+
+def expected(frame: HeadFrame, lit: bool = False) -> np.ndarray:
+    """Compute what the synthetic head drew."""
+    height, width = frame.data.shape[:2]
+    y, x = np.mgrid[0:height, 0:width]
+    if frame.stream == RGB:
+        return (x[..., None] * 3 + y[..., None] * 5 + np.arange(3) * 85 + frame.set * 7).astype(np.uint8)
+    if frame.stream == NIR:
+        return ((120 if lit else 20) + (x * 7 + y * 3 + frame.set * 11) % 64).astype(np.uint8)
+    return np.where((x + y + frame.set) % 16 == 0, 0, 600 + (x * 2 + y + frame.set) % 400).astype(np.uint16)
+
+
+@pytest.fixture
+def head(library: ctypes.CDLL):
+    """Return a maker of heads that are freed afterwards."""
+    made: list[Head] = []
+
+    def make(width: int = 32, height: int = 24) -> Head:
+        made.append(Head(library, width, height))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
