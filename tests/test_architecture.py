@@ -19,7 +19,21 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"frames", "types", "private_files"}),
     frozenset({"_native", "_core", "geometry", "graphs", "manifest", "optimised", "pictures", "registration", "devices", "simulation"}),
     frozenset({"stages"}),
-    frozenset({"calibration", "database", "fitting", "ledger", "policy", "sealing", "store", "templates", "vote_fitting"}),
+    frozenset(
+        {
+            "calibration",
+            "database",
+            "device_fitting",
+            "fitting",
+            "ledger",
+            "policy",
+            "sealing",
+            "space_fitting",
+            "store",
+            "templates",
+            "vote_fitting",
+        }
+    ),
     frozenset({"comparison", "pipeline"}),
     frozenset({"authenticator"}),
     frozenset({"bench", "demo", "doctor", "evaluate", "testing"}),

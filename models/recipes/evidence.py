@@ -18,14 +18,14 @@ from models.recipes.calibrate import folds
 from vultus.calibration import Calibration, PairTable, merge
 from vultus.evaluate.cache import FeatureCache, default_path
 from vultus.evaluate.calibrated import load_calibration
-from vultus.evaluate.device_calibration import samples_of, tables_of
+from vultus.evaluate.device_calibration import calibrated_on, samples_of
 from vultus.evaluate.extraction import ShippedPipeline
 from vultus.evaluate.held_out import Scored, decide_splits, halves, held_out, intraclass, judge, score_pairs
 from vultus.evaluate.lfw import MIDDLE
 from vultus.evaluate.metrics.likelihood import cllr
 from vultus.evaluate.samples import index_samples, lfw_samples
 from vultus.evaluate.setting import Acquired, Setting, acquire
-from vultus.fitting import Samples
+from vultus.space_fitting import Samples
 from vultus.types import DeviceIdentity, Modality, Reason, Source
 
 F64 = npt.NDArray[np.float64]
@@ -137,7 +137,7 @@ def merges(base: Calibration, samples: Mapping[Modality, Samples], people: int) 
     out: dict[str, list[tuple[float, float]]] = {n: [] for n in names}
     correlations = []
     for fit, test in halves(people, SPLITS // 2):
-        tables = [tables_of(base, samples, KINECT, fit)[p] for p in pairs]
+        tables = [calibrated_on(base, samples, KINECT, fit).tables[p] for p in pairs]
         seen = score_pairs(samples, fit, pairs)
         z = deviates(Scored(seen.scores[~seen.same], seen.same[~seen.same], seen.rows[~seen.same]), tables)
         r = float(np.asarray(np.corrcoef(z.T))[0, 1])

@@ -18,7 +18,7 @@ from vultus.errors import AlreadyEnrolled, CalibrationError, NotEnrolled
 from vultus.manifest import Manifest, load_manifest
 from vultus.pipeline import Pipeline, Probe
 from vultus.policy import Evidence, Policy, decide, limit, lock_time, presentation, without_evidence
-from vultus.stages.match import compare, stack
+from vultus.stages.match import stack
 from vultus.store import TemplateStore
 from vultus.templates import Template
 from vultus.types import Decision, DeviceIdentity, Embedding, FrameSet, Hint, Match, Modality, Reason
@@ -226,7 +226,7 @@ class Authenticator:
         if not taken:
             return True
         calibration = self._calibration(identity)
-        pairs = calibration.calibrated(compare(list(probe.embeddings.values()), stack(taken)), identity.source)
+        pairs = calibration.calibrated(calibration.scores(list(probe.embeddings.values()), stack(taken)), identity.source)
         rates = [t.rate(p.score)[0] for p, t in pairs]
         return not rates or cal.merge(rates) <= _SAME_FMR
 
@@ -245,8 +245,10 @@ class Authenticator:
         target = limit(self.policy, len(candidates), planned)
         probes = list(probe.embeddings.values())
         # The looks of one attempt are averaged for everybody, so that only a single look may leave the unlikely out.
-        for candidate in self._gallery.likely(candidates, probes) if looks is None else candidates:
-            pairs = compare(probes, candidate.references)
+        # Nor does the shortlist know a sensor's own space.
+        short = looks is None and calibration.space is None
+        for candidate in self._gallery.likely(candidates, probes) if short else candidates:
+            pairs = calibration.scores(probes, candidate.references)
             pairs = looks.average(candidate.user, pairs) if looks is not None else pairs
             scored = scored or bool(pairs)
             usable = calibration.calibrated(pairs, identity.source)

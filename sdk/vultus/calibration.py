@@ -20,8 +20,10 @@ import numpy.typing as npt
 
 from vultus.errors import CalibrationError
 from vultus.stages.liveness import Limits
+from vultus.stages.match import compare
+from vultus.stages.space import Space
 from vultus.stages.vote import Vote
-from vultus.types import DeviceIdentity, Liveness, Modality, PairScore, Source
+from vultus.types import F32, DeviceIdentity, Embedding, Liveness, Modality, PairScore, Source
 
 FORMAT: Final = 1
 F64 = npt.NDArray[np.float64]
@@ -148,6 +150,13 @@ class Calibration:
     limits: Limits
     device: DeviceIdentity | None = None
     vote: Vote | None = None
+    space: Space | None = None
+
+    def scores(self, probes: Sequence[Embedding], references: Mapping[Modality, F32]) -> tuple[PairScore, ...]:
+        """Compare probes with references where the tables were fitted: in the sensor's own space, or as the recogniser gave them."""
+        if self.space is None:
+            return compare(probes, references)
+        return compare(self.space.probes(probes), self.space.references(references))
 
     def voted(self, liveness: Liveness | None) -> Liveness | None:
         """Return the liveness with the sensor's own vote, where it has one and a face was judged."""
@@ -223,9 +232,14 @@ def carry(base: Calibration, path: Path) -> Calibration:
         d = document["device"]
         identity = DeviceIdentity(d["kind"], d["model"], d["serial"], Source(d["source"]))
         vote = _vote(document["vote"]) if "vote" in document else None
+        space = _space(document["space"]) if "space" in document else None
     except (KeyError, TypeError, ValueError) as error:
         raise CalibrationError(f"{path} lacks or garbles a field ({error}); run 'vultus calibrate' again") from None
-    return Calibration(f"{base.id}+{document['id']}", base.graph, tables, base.limits, identity, vote)
+    return Calibration(f"{base.id}+{document['id']}", base.graph, tables, base.limits, identity, vote, space)
+
+
+def _space(raw: Mapping[str, Any]) -> Space:
+    return Space({Modality(m): np.asarray(v, np.float32) for m, v in raw["means"].items()}, np.asarray(raw["turn"], np.float32))
 
 
 def _vote(raw: Mapping[str, Any]) -> Vote:

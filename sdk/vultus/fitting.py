@@ -9,14 +9,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from vultus.calibration import FORMAT, Calibration, digest
-from vultus.errors import CalibrationError
-from vultus.types import F32, DeviceIdentity, Modality
+from vultus.calibration import FORMAT, digest
+from vultus.types import F32, Modality
 
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
-Samples = tuple[F32, I64, I64]
-"""Unit-length embeddings (n, d), the number of the person of each, the number of the frame set of each."""
 
 _TAIL: Final = 0.05
 """Share of the impostor scores that is kept one by one; thresholds of interest lie far inside it."""
@@ -26,8 +23,6 @@ _REPEATS: Final = 200
 _BLOCK: Final = 512
 MIN_GENUINE: Final = 100
 """Genuine comparisons without which nothing is said about the share of missed matches."""
-MIN_PEOPLE: Final = 20
-"""People without whom a device calibration is refused: below, the bootstrap over people says nothing reliable."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -189,82 +184,3 @@ def seal_document(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return the document with its format and its hash."""
     body = {**document, "format": FORMAT}
     return {**body, "sha256": digest(body)}
-
-
-def fit_device(
-    base: Calibration,
-    samples: Mapping[Modality, Samples],
-    identity: DeviceIdentity,
-    *,
-    name: str,
-    origin: Mapping[str, Any],
-) -> dict[str, Any]:
-    """Return a device calibration: centre and spread of each pair's impostor scores from people on this sensor, tail from the base.
-
-    The likelihood ratio is the base's at the carried-over score. Raises CalibrationError below MIN_PEOPLE.
-    """
-    pairs = []
-    for pair in ((Modality.RGB, Modality.RGB), (Modality.NIR, Modality.NIR), (Modality.RGB, Modality.NIR)):
-        if pair[0] in samples and pair[1] in samples:
-            a, b = samples[pair[0]], samples[pair[1]]
-            people = len(np.intersect1d(a[1], b[1]))
-            if people < MIN_PEOPLE:
-                raise CalibrationError(f"{people} people with {pair[0]} and {pair[1]} samples; a device calibration needs {MIN_PEOPLE}")
-            pairs.append(_device_pair(base, pair, a, b, people))
-    if not pairs:
-        raise CalibrationError("no modality has samples; nothing to calibrate")
-    d = {"kind": identity.kind, "model": identity.model, "serial": identity.serial, "source": identity.source.value}
-    return seal_document({"id": name, "base_graph": base.graph, "base": base.id, "device": d, "pairs": pairs, "origin": dict(origin)})
-
-
-def _device_pair(base: Calibration, pair: tuple[Modality, Modality], a: Samples, b: Samples, people: int) -> dict[str, Any]:
-    if pair[0] is pair[1]:
-        c = compare_all(a[0], a[1])
-    else:
-        _, i, j = np.intersect1d(a[2], b[2], return_indices=True)
-        a, b = (a[0][i], a[1][i], a[2][i]), (b[0][j], b[1][j], b[2][j])
-        c = compare_all(a[0], a[1], b[0], b[1], paired=True)
-    source = base.tables[Modality.RGB, Modality.RGB]
-    scale = source.deviation / c.deviation
-    shift = source.mean - scale * c.mean
-    moments = _person_moments(a, b, symmetric=pair[0] is pair[1])
-    z = (source.threshold_for(1e-4).value - source.mean) / source.deviation
-    rng = np.random.default_rng(0)
-    reach = []
-    for _ in range(_REPEATS):
-        w = rng.multinomial(len(moments[0]), np.full(len(moments[0]), 1.0 / len(moments[0]))).astype(np.float64)
-        n, s, q = (float(w @ m @ w) for m in moments)
-        mean = s / max(n, 1.0)
-        reach.append(mean + z * np.sqrt(max(q / max(n, 1.0) - mean**2, 1e-12)))
-    margin = max(0.0, scale * (float(np.quantile(reach, 0.975)) - (c.mean + z * c.deviation)))
-    llr = [round(x, 5) for x in device_log_lr(source.llr, shift + scale * c.genuine, shift + scale * c.sampled)]
-    return {
-        "pair": [m.value for m in pair], "shift": round(shift, 5), "scale": round(scale, 5), "margin": round(margin, 5), "people": people,
-        "comparisons": c.impostors, "genuine": int(c.genuine.size), "genuine_scores": genuine_quantiles(c.genuine), "llr": llr,
-    }  # fmt: skip
-
-
-def device_log_lr(base: tuple[float, float], genuine: F64, impostor: F64) -> tuple[float, float]:
-    """Return the line of the likelihood ratio at carried-over scores: the base's, corrected where there are enough genuine scores.
-
-    The correction is a logistic regression on the base's own ratio, held back by as many made-up samples as are asked for at least: few
-    people that separate without error would otherwise get a slope without bound. On held-out halves of 62 people the loss of calibration,
-    Cllr - min Cllr, is 0.017 to 0.023 so, 0.024 to 0.082 with the base's line, 0.02 to 0.06 with a tenth of the hold.
-    """
-    if genuine.size < MIN_GENUINE:
-        return base
-    slope, intercept = fit_log_lr(base[0] * genuine + base[1], base[0] * impostor + base[1], pull=float(MIN_GENUINE))
-    return slope * base[0], slope * base[1] + intercept
-
-
-def _person_moments(a: Samples, b: Samples, *, symmetric: bool) -> tuple[F64, F64, F64]:
-    """Return, by pair of different people, how many comparisons there are, their sum and their sum of squares."""
-    n = int(max(a[1].max(), b[1].max())) + 1
-    scores = (a[0] @ b[0].T).astype(np.float64)
-    index = (a[1][:, None] * n + b[1][None]).ravel()
-    out = []
-    for values in (np.ones(scores.size), scores.ravel(), (scores**2).ravel()):
-        m: F64 = np.bincount(index, values, n * n).reshape(n, n).astype(np.float64)
-        np.fill_diagonal(m, 0.0)
-        out.append(m / 2 if symmetric else m)
-    return out[0], out[1], out[2]

@@ -13,9 +13,9 @@ import pytest
 import vultus
 from vultus import calibration as cal
 from vultus.comparison import evidence_of
+from vultus.device_fitting import fit_device
 from vultus.devices.images import ImagesDevice, load_row
 from vultus.devices.index import read_index
-from vultus.fitting import fit_device
 from vultus.geometry import pose_of
 from vultus.manifest import load_manifest
 from vultus.pipeline import Pipeline, Probe

@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vultus import calibration as cal
+from vultus.device_fitting import fit_device
 from vultus.errors import CalibrationError
-from vultus.fitting import compare_all, fit_device, fit_log_lr, pair_entry, seal_document
+from vultus.fitting import compare_all, fit_log_lr, pair_entry, seal_document
 from vultus.types import DeviceIdentity, Modality, PairScore, Source
 
 RGB, NIR = Modality.RGB, Modality.NIR

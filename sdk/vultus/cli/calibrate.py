@@ -24,6 +24,9 @@ HELP = """Calibrate a sensor of your own, from pictures of at least 20 people ta
 INDEX.csv names the pictures: columns person,sample,rgb,nir,nir_ambient,depth,label. Take two or more samples a person, on different days if you can. The
 result holds no picture and no template: two numbers a pair of modalities, and quantiles of scores. Without one, NIR does not count for matching.
 
+With --whiten the result also holds the mean embedding of each modality over all people and how a person's embeddings spread, never those of one
+person. On 62 people of one sensor it lifts NIR against RGB most; the check on held-out people says whether the error rate holds on yours.
+
 With --liveness, attacks are simulated from the same people's RGB, NIR and depth, and a vote over all liveness cues is fitted to tell them
 apart. It can only deny. It has seen no real attack.
 
@@ -51,6 +54,9 @@ def calibrate(
     serial: Annotated[str, typer.Option("--serial", metavar="SERIAL", help="One unit; default: every unit of the model.")] = "",
     source: Annotated[str, typer.Option("--source", metavar="SOURCE", help="live, recording, images or simulated.")] = "live",
     liveness: Annotated[bool, typer.Option("--liveness", help="Fit the liveness vote too; takes rgb, nir and depth of 20 people.")] = False,
+    whiten: Annotated[
+        bool, typer.Option("--whiten", help="Compare where one person varies least on this sensor; keeps the people's mean embedding.")
+    ] = False,
     workers: Annotated[int, typer.Option("--workers", min=1, max=256, help="Processes that run the pipeline.")] = 1,
     json: options.Json = False,
 ) -> int:
@@ -77,7 +83,7 @@ def calibrate(
     with progress_bar() as progress:
         setting = Setting(ShippedPipeline(), base, None, ["vultus", "calibrate"], datetime.now(UTC), workers, progress)
         data = index_samples(index)
-        fitted = fit(data, identity, base, setting)
+        fitted = fit(data, identity, base, setting, whiten=whiten)
         whole = _with_vote(fitted.document, data, setting) if liveness else fitted.document
     if out is None:
         folder = settings.calibration_folder()

@@ -13,14 +13,14 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from vultus.calibration import Calibration, PairTable, carry
+from vultus.calibration import Calibration, carry
+from vultus.device_fitting import MIN_PEOPLE, fit_device
 from vultus.errors import CalibrationError
 from vultus.evaluate.samples import DataSet
 from vultus.evaluate.setting import Acquired, Setting, acquire
-from vultus.fitting import MIN_PEOPLE, Samples, fit_device
+from vultus.space_fitting import Samples, placed
 from vultus.types import DeviceIdentity, Modality
 
-Tables = Mapping[tuple[Modality, Modality], PairTable]
 CHECKED: Final = (1e-2, 1e-3)
 """Target rates of the check; the few people of one sensor cannot speak of smaller ones."""
 
@@ -43,7 +43,7 @@ def samples_of(found: Acquired) -> dict[Modality, Samples]:
     return out
 
 
-def calibrate(data: DataSet, identity: DeviceIdentity, base: Calibration, setting: Setting) -> Fitted:
+def calibrate(data: DataSet, identity: DeviceIdentity, base: Calibration, setting: Setting, *, whiten: bool = False) -> Fitted:
     """Fit a device calibration on all bona fide samples and check the method on two halves of the people, each with the other's fit.
 
     Raises CalibrationError below MIN_PEOPLE, RecordingError when no sample gave a face.
@@ -52,9 +52,9 @@ def calibrate(data: DataSet, identity: DeviceIdentity, base: Calibration, settin
     samples = samples_of(found)
     origin = {**setting.provenance(data, found.hashes), "people": len(found.people), "samples": len(found.samples)}
     name = f"{identity.kind}-{len(found.people)}p"
-    document = fit_device(base, samples, identity, name=name, origin=origin)
+    document = fit_device(base, samples, identity, name=name, origin=origin, whiten=whiten)
     people = np.arange(len(found.people))
-    check = _halves(base, samples, identity, people) if len(people) >= 2 * MIN_PEOPLE else []
+    check = _halves(base, samples, identity, people, whiten=whiten) if len(people) >= 2 * MIN_PEOPLE else []
     problems = [{"line": p.line, "message": p.message} for p in found.problems]
     return Fitted(document, check, problems)
 
@@ -63,28 +63,31 @@ def _of(samples: Samples, rows: npt.NDArray[np.bool_]) -> Samples:
     return samples[0][rows], samples[1][rows], samples[2][rows]
 
 
-def tables_of(base: Calibration, samples: Mapping[Modality, Samples], identity: DeviceIdentity, people: npt.NDArray[np.int64]) -> Tables:
-    """Return the tables of a device calibration fitted on some of the people, as they are read back. Raises CalibrationError."""
+def calibrated_on(
+    base: Calibration, samples: Mapping[Modality, Samples], identity: DeviceIdentity, people: npt.NDArray[np.int64], *, whiten: bool = False
+) -> Calibration:
+    """Return the device calibration fitted on some of the people, as it is read back. Raises CalibrationError."""
     kept = {m: _of(s, np.isin(s[1], people)) for m, s in samples.items()}
-    document = fit_device(base, kept, identity, name="half", origin={})
+    document = fit_device(base, kept, identity, name="half", origin={}, whiten=whiten)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "half.json"
         path.write_text(json.dumps(document), "utf-8")
-        return carry(base, path).tables
+        return carry(base, path)
 
 
 def _halves(
-    base: Calibration, samples: Mapping[Modality, Samples], identity: DeviceIdentity, people: npt.NDArray[np.int64]
+    base: Calibration, samples: Mapping[Modality, Samples], identity: DeviceIdentity, people: npt.NDArray[np.int64], *, whiten: bool
 ) -> list[dict[str, Any]]:
     """Count false matches of each half of the people at thresholds fitted on the other half."""
     counts: dict[tuple[tuple[Modality, Modality], float], list[int]] = {}
     for fit in (people[::2], people[1::2]):
         held = {m: _of(s, ~np.isin(s[1], fit)) for m, s in samples.items()}
         try:
-            tables = tables_of(base, samples, identity, fit)
+            device = calibrated_on(base, samples, identity, fit, whiten=whiten)
         except CalibrationError:
             return []
-        for pair, table in tables.items():
+        held = held if device.space is None else placed(device.space, held)
+        for pair, table in device.tables.items():
             a, b = held[pair[0]], held[pair[1]]
             impostor = (a[0] @ b[0].T)[a[1][:, None] != b[1][None]]
             for target in CHECKED:

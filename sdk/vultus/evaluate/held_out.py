@@ -12,10 +12,10 @@ import numpy.typing as npt
 
 from vultus.calibration import Calibration, PairTable
 from vultus.comparison import merged_rates
-from vultus.evaluate.device_calibration import Tables, tables_of
+from vultus.evaluate.device_calibration import calibrated_on
 from vultus.evaluate.metrics.intervals import clopper_pearson
-from vultus.fitting import Samples
 from vultus.policy import compared
+from vultus.space_fitting import Samples, placed
 from vultus.types import DeviceIdentity, Modality, Reason
 
 F64 = npt.NDArray[np.float64]
@@ -122,14 +122,22 @@ def halves(people: int, splits: int, seed: int = 0) -> Iterator[tuple[I64, I64]]
 
 
 def held_out(
-    base: Calibration, samples: Mapping[Modality, Samples], identity: DeviceIdentity, pairs: Pairs, *, splits: int, most: int = 5_000
+    base: Calibration,
+    samples: Mapping[Modality, Samples],
+    identity: DeviceIdentity,
+    pairs: Pairs,
+    *,
+    splits: int,
+    most: int = 5_000,
+    whiten: bool = False,
 ) -> list[tuple[Judged, Judged]]:
     """Return the two halves of each split, either looked up in the device calibration that the other made. Raises CalibrationError."""
     people = 1 + max(int(s[1].max()) for s in samples.values())
     out: list[Judged] = []
     for fit, test in halves(people, splits):
-        tables: Tables = tables_of(base, samples, identity, fit)
-        out.append(judge(score_pairs(samples, test, pairs), [tables[p] for p in pairs], most=most))
+        device = calibrated_on(base, samples, identity, fit, whiten=whiten)
+        mine = samples if device.space is None else placed(device.space, samples)
+        out.append(judge(score_pairs(mine, test, pairs), [device.tables[p] for p in pairs], most=most))
     return list(zip(out[::2], out[1::2], strict=True))
 
 

@@ -89,6 +89,10 @@ def acquire(data: DataSet, samples: Sequence[Sample], setting: Setting, middle: 
         raise RecordingError(f"{data.name}: no sample gave a face to compare; {first}")
     none = np.zeros(length, np.float32)
     vectors = {m: np.stack([f.vectors.get(m, none) for f in features]) for m in Modality if any(m in f.vectors for f in features)}
+    space = setting.calibration.space if setting.calibration is not None else None
+    if space is not None:
+        # A row without an embedding stays zero: it is nobody, wherever the mean lies.
+        vectors = {m: space.rows(m, v) * (np.abs(v).max(1, keepdims=True) > 0) for m, v in vectors.items() if m in space.means}
     people, person = people_of(samples)
     unread = tuple(Problem(s.line, f.problem) for s, f in zip(samples, features, strict=True) if f.problem is not None)
     return Acquired(tuple(samples), people, person, features, vectors, hashes, (*data.problems, *unread), middle)

@@ -18,18 +18,25 @@ from vultus.types import DeviceIdentity, Modality, Source
 
 @pytest.mark.real_data
 @pytest.mark.slow
-def test_a_real_sensor_is_calibrated_and_checked(data_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("more", [[], ["--whiten"]])
+def test_a_real_sensor_is_calibrated_and_checked(
+    more: list[str], data_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """On 62 people of a real sensor the check on held-out people lies within a factor of two of 1e-2 for each pair, and the file loads."""
     out = tmp_path / "kinect.json"
     index = data_root / "rap3df-2017" / "index.csv"
     assert (
-        main(["calibrate", str(index), "--kind", "images", "--model", "index.csv", "--source", "images", "--out", str(out), "--json"]) == 0
+        main(
+            ["calibrate", str(index), "--kind", "images", "--model", "index.csv", "--source", "images", "--out", str(out), "--json", *more]
+        )
+        == 0
     )
     document = json.loads(capsys.readouterr().out)
     checks = [c for c in document["check"] if c["target_fmr"] == 1e-2]
     assert len(checks) == 3
     assert all(0.5e-2 <= c["fmr"] <= 2e-2 for c in checks), checks
     device = cal.carry(cal.load(load_manifest().root / "calibration"), out)
+    assert (device.space is not None) == bool(more)
     assert device.holds_for(DeviceIdentity("images", "index.csv", "9", Source.IMAGES))
     assert device.tables[Modality.NIR, Modality.NIR].extrapolated
 
