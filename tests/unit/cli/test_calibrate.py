@@ -18,11 +18,11 @@ from vultus.types import DeviceIdentity, Modality, Source
 
 @pytest.mark.real_data
 @pytest.mark.slow
-@pytest.mark.parametrize("more", [[], ["--whiten"]])
+@pytest.mark.parametrize(("more", "least"), [([], 0.5e-2), (["--whiten"], 0.2e-2)])
 def test_a_real_sensor_is_calibrated_and_checked(
-    more: list[str], data_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    more: list[str], least: float, data_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """On 62 people of a real sensor the check on held-out people lies within a factor of two of 1e-2 for each pair, and the file loads."""
+    """On 62 people of a real sensor the check on held-out people is at most twice 1e-2 for each pair, not far below it, and the file loads."""
     out = tmp_path / "kinect.json"
     index = data_root / "rap3df-2017" / "index.csv"
     assert (
@@ -34,7 +34,7 @@ def test_a_real_sensor_is_calibrated_and_checked(
     document = json.loads(capsys.readouterr().out)
     checks = [c for c in document["check"] if c["target_fmr"] == 1e-2]
     assert len(checks) == 3
-    assert all(0.5e-2 <= c["fmr"] <= 2e-2 for c in checks), checks
+    assert all(least <= c["fmr"] <= 2e-2 for c in checks), checks
     device = cal.carry(cal.load(load_manifest().root / "calibration"), out)
     assert (device.space is not None) == bool(more)
     assert device.holds_for(DeviceIdentity("images", "index.csv", "9", Source.IMAGES))
