@@ -15,7 +15,7 @@ PACKAGE = ROOT / "sdk" / "vultus"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "settings"}),
+    frozenset({"_version", "errors", "settings"}),
     frozenset({"frames", "types", "private_files"}),
     frozenset({"_native", "_core", "geometry", "graphs", "manifest", "optimised", "pictures", "registration", "devices", "simulation"}),
     frozenset({"stages"}),

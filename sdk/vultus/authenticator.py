@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from vultus import calibration as cal
+from vultus._version import __version__
 from vultus.comparison import Gallery, Looks, evidence_of, match_of
 from vultus.devices.base import Device
 from vultus.devices.repeats import Repeats
@@ -72,7 +73,7 @@ class Authenticator:
         self._pipeline = Pipeline(manifest, base.limits, threads)
         if base.graph != self._pipeline.graph:
             raise CalibrationError("the calibration was made with another recogniser; reinstall vultus")
-        self._versions = {"graph": self._pipeline.graph, "calibration": base.id, "sdk": _version()}
+        self._versions = {"graph": self._pipeline.graph, "calibration": base.id, "sdk": __version__}
         self._own_store = store is None
         self._store = store if store is not None else _default_store()
         self._clock_ns = clock_ns
@@ -280,12 +281,6 @@ class Authenticator:
         except NotEnrolled:
             return decision
         return decision
-
-
-def _version() -> str:
-    from importlib.metadata import version
-
-    return version("vultus")
 
 
 def _default_store() -> TemplateStore:

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
+from vultus._version import __version__
 from vultus.devices import wire
 from vultus.devices.base import READ_TIMEOUT_S, Device, Order
 from vultus.errors import RecordingError
@@ -31,15 +32,6 @@ def checksum(metadata: dict[str, str]) -> str:
     """Return the CRC-32 of the metadata's other entries, which MCAP itself does not guard before the file's end."""
     rest = {name: value for name, value in metadata.items() if name != "crc32"}
     return f"{zlib.crc32(json.dumps(rest, sort_keys=True).encode()):08x}"
-
-
-def _sdk_version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("vultus")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 class _Sink:
@@ -112,7 +104,7 @@ class Recorder:
 
     def _begin(self) -> None:
         d = self._device
-        about = {"format": FORMAT, "kind": d.kind, "model": d.model, "serial": d.serial, "source": d.source.value, "sdk": _sdk_version()}
+        about = {"format": FORMAT, "kind": d.kind, "model": d.model, "serial": d.serial, "source": d.source.value, "sdk": __version__}
         self._writer.start(profile="", library=f"vultus {about['sdk']}")
         self._writer.add_metadata(METADATA, about | {"crc32": checksum(about)})
         schema = self._writer.register_schema(wire.SCHEMA_NAME, "protobuf", wire.schema())

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus import _native
-from vultus.geometry import TARGET, Surface, similarity
+from vultus.geometry import TARGET, Surface, median_of, similarity
 from vultus.types import F32, U16, Grey
 
 GRID: Final = 48
@@ -64,9 +64,9 @@ class Surfaces:
         if known.size < face.size // 8:
             return None
         z = self._wide[_ROWS].astype(np.float64)
-        near = (z > 0) & (np.abs(z - float(np.median(known))) <= _HEAD_MM)
+        near = (z > 0) & (np.abs(z - median_of(known)) <= _HEAD_MM)
         middle = _WIDE[1] // 2
-        return float(np.median(_run(near[:, middle:]) + _run(near[:, middle - 1 :: -1]))) / _EYE
+        return median_of(_run(near[:, middle:]) + _run(near[:, middle - 1 :: -1])) / _EYE
 
     def measure(self, grid: U16 | None, nir: Grey, in_nir: F32, level: float, luma: Grey | None, in_luma: F32 | None) -> Surface:
         """Return what can be measured. `grid` is the aligned depth, uint16 (48, 48) in mm; `level` the mean NIR level of the face.
@@ -88,7 +88,7 @@ def _shading(grid: U16, log_nir: F32) -> float | None:
     known = _OVAL & (grid > 0)
     if int(known.sum()) < _ENOUGH:
         return None
-    middle = float(np.median(grid[known]))
+    middle = median_of(grid[known])
     known &= np.abs(grid - middle) <= _BAND_MM
     off, share, light = _mean(np.stack([np.where(known, grid - middle, 0.0), known, log_nir]).astype(np.float32), 2)
     inner = share > 0.999
