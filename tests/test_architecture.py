@@ -17,7 +17,9 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"_version", "errors", "settings"}),
     frozenset({"frames", "types", "private_files"}),
-    frozenset({"_native", "_core", "geometry", "graphs", "manifest", "optimised", "pictures", "registration", "devices", "simulation"}),
+    frozenset(
+        {"_native", "_core", "geometry", "graphs", "manifest", "optimised", "pictures", "registration", "devices", "simulation", "stem"}
+    ),
     frozenset({"stages"}),
     frozenset(
         {
