@@ -57,6 +57,11 @@ def calibration_folder() -> Path:
     return default_store().parent / "calibrations"
 
 
+def pairing_folder() -> Path:
+    """Return where this host's identity and the sensor heads that it is paired with are kept."""
+    return default_store().parent / "heads"
+
+
 def default_store() -> Path:
     """Return where the template store lies when nobody says otherwise: the user's own data folder."""
     import platformdirs

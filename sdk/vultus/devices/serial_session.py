@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import enum
 import json
 import struct
 from collections.abc import Callable
 from typing import Any, Final
 
 from vultus.devices.serial_frames import Joiner
+from vultus.devices.serial_handshake import SEALED, Handshake
+from vultus.devices.serial_messages import LEAST_ANSWER, OPEN, REASONS, SENSOR_FAILED, Kind, Phase
 from vultus.devices.serial_packets import Packet, Unframer, crc32c, decode, encode, stuff
 
 SILENCE_S: Final = 3.0
@@ -18,62 +19,24 @@ _GIVE_UP_S: Final = 3.0
 LONGEST_TEXT: Final = 65535
 
 
-class Kind(enum.IntEnum):
-    """Message types."""
-
-    HELLO = 0x01
-    WELCOME = 0x02
-    REFUSE = 0x03
-    DESCRIBE = 0x10
-    DESCRIPTION = 0x11
-    LINE = 0x12
-    LINE_SET = 0x13
-    START = 0x14
-    STARTED = 0x15
-    STOP = 0x16
-    STOPPED = 0x17
-    STROBE = 0x18
-    STROBE_SET = 0x19
-    CHUNK = 0x20
-    ACK = 0x21
-    PING = 0x22
-    PONG = 0x23
-    FAULT = 0x24
-    BYE = 0x25
-
-
-_OPEN: Final = frozenset({Kind.HELLO, Kind.WELCOME, Kind.REFUSE})
-_REASONS: Final = {
-    1: "it speaks another version of the protocol: update its firmware or vultus",
-    2: "it speaks only to a paired host",
-    3: "it does not know this host: pair it again",
-    4: "it is not ready to be paired: press its button",
-    5: "a proof of identity was wrong",
-    6: "its sensor failed",
-    7: "its firmware does not support pairing",
-}
-
-
-class Phase(enum.Enum):
-    """Where a session stands."""
-
-    GREETING = enum.auto()
-    ASKING = enum.auto()
-    READY = enum.auto()
-    STREAMING = enum.auto()
-    FAILED = enum.auto()
-
-
 class HostSession:
-    """One session; call `receive` with what came and `step` for what to send. `failure` says why it ended."""
+    """One session; call `receive` with what came and `step` for what to send. `failure` says why it ended.
 
-    def __init__(self, number: int, *, chunk: int = 900, retry_s: float = 0.2) -> None:
+    secure: the handshake of a paired session; None only where somebody asked for a session that is not sealed.
+    """
+
+    def __init__(self, number: int, *, secure: Handshake | None, chunk: int = 900, retry_s: float = 0.2) -> None:
         self.phase = Phase.GREETING
         self.failure = ""
+        self.distrusted = False
+        """True when the session failed over who speaks with whom, not over the line or the sensor."""
+        self.proven = False
+        """True once head and host have proved to each other who they are."""
         self.joiner = Joiner()
         self.capabilities: dict[str, Any] = {}
         self.calibration: dict[str, Any] = {}
         self.bad = 0
+        self._secure = secure
         self._number = number
         self._chunk = chunk
         self._retry_s = retry_s
@@ -89,10 +52,10 @@ class HostSession:
     def receive(self, data: bytes, now: float) -> None:
         """Take in bytes of the line."""
         for raw in self._unframer.feed(data):
-            packet = decode(raw, self._number, _OPEN)
+            packet = self._open(decode(raw, self._number, OPEN))
             if packet is None or not self._act(packet, now):
                 self.bad += 1
-            else:
+            elif self._secure is None or packet.type not in OPEN:
                 self._heard_at = now
 
     def step(self, now: float) -> bytes:
@@ -100,7 +63,8 @@ class HostSession:
         if self._heard_at == float("-inf"):
             self._heard_at = now
         if self.phase is Phase.GREETING and self._asked is None:
-            self._ask(Kind.HELLO, struct.pack("<IBBB", self._number, 1, 1, 0), self._welcome)
+            hello = struct.pack("<IBBB", self._number, 1, 1, 0) if self._secure is None else self._secure.hello(self._number)
+            self._ask(Kind.HELLO, hello, self._welcome)
         self._repeat(now)
         if self.phase is Phase.STREAMING and (ack := self.joiner.acknowledgement(now)) is not None:
             self._say(Kind.ACK, ack, now)
@@ -122,6 +86,10 @@ class HostSession:
         """Give the head a strobe pattern; `then` is told whether it took it."""
         self._ask(Kind.STROBE, struct.pack("<IBQ", number, length, bits), lambda p: then(int.from_bytes(p[:4], "little") == number))
 
+    def unpair(self, then: Callable[[], None]) -> None:
+        """Ask the head of a sealed session to forget this host; `then` is called when it has."""
+        self._ask(Kind.UNPAIR, b"", lambda _: then())
+
     def bye(self, now: float) -> bytes:
         """End the session and return what tells the head so; said twice, for lines that lose bytes."""
         for _ in range(2):
@@ -135,18 +103,31 @@ class HostSession:
         """True while a request waits for its answer."""
         return self._asked is not None
 
-    def _fail(self, why: str) -> None:
-        self.phase, self.failure, self._asked = Phase.FAILED, why, None
+    def _fail(self, why: str, *, distrusted: bool = False) -> None:
+        self.phase, self.failure, self._asked, self.distrusted = Phase.FAILED, why, None, distrusted
+
+    def _refused(self, reason: int, otherwise: str) -> None:
+        self._fail(REASONS.get(reason, otherwise), distrusted=reason != SENSOR_FAILED)
+
+    def _open(self, packet: Packet | None) -> Packet | None:
+        """Unseal a packet where the session is sealed; None when it is not one to be taken."""
+        if packet is None or self._secure is None or packet.type in OPEN:
+            return packet
+        receiving = self._secure.receiving
+        payload = receiving.open(packet.type, packet.sequence, packet.payload) if receiving is not None else None
+        return None if payload is None else Packet(packet.type, packet.sequence, payload)
 
     def _say(self, kind: Kind, payload: bytes, now: float) -> None:
-        number = 0 if kind in _OPEN else self._number
+        if self._secure is not None and self._secure.sending is not None and kind not in OPEN:
+            payload = self._secure.sending.seal(kind, self._sequence, payload)
+        number = 0 if kind in OPEN else self._number
         self._out += stuff(encode(kind, self._sequence, payload, number)) + b"\0"
         self._sequence += 1
         self._said_at = now
 
     def _ask(self, kind: Kind, payload: bytes, answered: Callable[[bytes], None]) -> None:
         """Send a request, again and again, until its answer comes."""
-        if kind is not Kind.HELLO:
+        if kind >= Kind.DESCRIBE:
             self._request = (self._request + 1) & 0xFF
             payload = bytes([self._request]) + payload
         self._asked, self._answered = (kind, payload), answered
@@ -173,12 +154,15 @@ class HostSession:
         if kind == Kind.FAULT:
             if not payload:
                 return False
-            self._fail(_REASONS.get(payload[0], "it stopped"))
+            self._refused(payload[0], "it stopped")
             return True
-        if self._asked is None or kind != self._asked[0] + 1 or not 0x10 <= kind < 0x20:
+        if self._asked is None or kind != self._asked[0] + 1 or kind not in (Kind.READY, *LEAST_ANSWER):
             return True
-        least = {Kind.DESCRIPTION: 10, Kind.LINE_SET: 4, Kind.STARTED: 6, Kind.STOPPED: 1, Kind.STROBE_SET: 5}.get(Kind(kind), 1)
-        if len(payload) < least:
+        if kind == Kind.READY:
+            self._asked, self.proven, self.phase = None, True, Phase.ASKING
+            self._describe(0)
+            return True
+        if len(payload) < LEAST_ANSWER[Kind(kind)]:
             return False
         if payload[0] == self._asked[1][0]:
             self._asked = None
@@ -189,7 +173,7 @@ class HostSession:
         if len(payload) < (5 if kind is Kind.REFUSE else 16) or int.from_bytes(payload[:4], "little") != self._number:
             return False
         if self.phase is Phase.GREETING and kind is Kind.REFUSE:
-            self._fail(_REASONS.get(payload[4], f"it refused, reason {payload[4]}"))
+            self._refused(payload[4], f"it refused, reason {payload[4]}")
         elif self.phase is Phase.GREETING:
             self._asked = None
             self._welcome(payload)
@@ -197,10 +181,19 @@ class HostSession:
 
     def _welcome(self, payload: bytes) -> None:
         if payload[4] != 1:
-            self._fail(_REASONS[1])
-            return
-        self.phase = Phase.ASKING
-        self._describe(0)
+            self._refused(1, "")
+        elif self._secure is not None:
+            problem = self._secure.welcomed(payload)
+            if problem:
+                self._fail(problem, distrusted=True)
+                return
+            self.phase = Phase.PROVING
+            self._ask(Kind.PROVE, self._secure.proof(), lambda _: None)
+        elif payload[5] & SEALED:
+            self._fail("it seals a session that was not to be sealed", distrusted=True)
+        else:
+            self.phase = Phase.ASKING
+            self._describe(0)
 
     def _describe(self, which: int) -> None:
         at = len(self._texts[which])
