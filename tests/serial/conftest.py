@@ -130,9 +130,19 @@ class Shuffler:
 class Line:
     """Host session and head joined by two one-way lines of a rate, in a time of their own."""
 
-    def __init__(self, head: Head, byte_rate: float, down: Fault = bytes, up: Fault = bytes, *, chunk: int = 900, number: int = 7) -> None:
+    def __init__(
+        self,
+        head: Head,
+        byte_rate: float,
+        down: Fault = bytes,
+        up: Fault = bytes,
+        *,
+        chunk: int = 900,
+        number: int = 7,
+        coded: bool = False,
+    ) -> None:
         self.head, self.byte_rate, self.down, self.up = head, byte_rate, down, up
-        self.host, self.now, self.carried, self.credit = HostSession(number, chunk=chunk), 0.0, 0, 0.0
+        self.host, self.now, self.carried, self.credit = HostSession(number, chunk=chunk, coded=coded), 0.0, 0, 0.0
         self.waiting = b""
 
     def step(self) -> None:

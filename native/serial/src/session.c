@@ -11,6 +11,7 @@ void head_end(struct vultus_head *head)
     head->session = 0;
     head->strobe = head->strobe_length = 0;
     head->reply_type = 0;
+    head->piece = head->pieces;
 }
 
 /* Make the answer that goes next; its first byte is the number of the request. */
@@ -32,7 +33,7 @@ static void hello(struct vultus_head *head, const uint8_t *p)
         head_end(head);
         head->sequence = 0;
         head->chunk_bytes = 900;
-        head->greeted = false;
+        head->greeted = head->coded = head->coded_next = false;
     }
     put(head->reply, session, 4);
     if (reason != 0) {
@@ -45,7 +46,7 @@ static void hello(struct vultus_head *head, const uint8_t *p)
     head->reply_type = WELCOME;
     head->reply_size = 16;
     head->reply[4] = 1;
-    head->reply[5] = 0;
+    head->reply[5] = 2; /* coded words are understood */
     put(head->reply + 6, VULTUS_HEAD_TAKES, 2);
     put(head->reply + 8, head->on.time_us(head->on.user), 8);
 }
@@ -70,12 +71,7 @@ static void describe(struct vultus_head *head, const uint8_t *p)
 
 static void line(struct vultus_head *head, const uint8_t *p)
 {
-    const uint16_t chunk = (uint16_t)get(p + 2, 2);
-    if (!head->streaming && p[1] == 0 && chunk >= 16 && chunk <= 1000)
-        head->chunk_bytes = chunk;
-    uint8_t *out = answer(head, LINE_SET, 4, p[0]);
-    out[0] = 0;
-    put(out + 1, head->chunk_bytes, 2);
+    head_line(head, p, answer(head, LINE_SET, 4, p[0]));
 }
 
 static void start(struct vultus_head *head, const uint8_t *p)

@@ -61,6 +61,14 @@ struct vultus_head_unframer {
     uint8_t bytes[VULTUS_HEAD_TAKES + 32];
 };
 
+/* Coded words: what came last, and the pieces of a packet; two hold the longest that this head takes. */
+struct vultus_head_words {
+    uint16_t held;
+    uint8_t next, pieces;
+    uint8_t line[256];
+    uint8_t packet[2 * 229];
+};
+
 struct vultus_head_queued {
     struct vultus_head_frame frame;
     uint32_t first, count, size;
@@ -71,13 +79,16 @@ struct vultus_head {
     struct vultus_head_callbacks on;
     struct vultus_head_texts texts;
     struct vultus_head_unframer unframer;
+    struct vultus_head_words words;
     uint64_t heard_us, told_us;     /* last valid packet; last acknowledgement that told something new */
     uint64_t strobe_bits;
     uint32_t session, strobe, strobe_first, sets, bad;
     uint32_t next, lowest, limit;   /* next new chunk; lowest not acknowledged; credit */
     uint32_t queued;                /* chunks of all frames handed over since START */
     uint16_t sequence, chunk_bytes;
-    uint16_t out_size, out_sent;
+    uint16_t out_size, out_sent, packet_size;
+    uint8_t piece, pieces;          /* of the packet that goes out in coded words */
+    bool coded, coded_next;         /* framing in use, and after the next LINE_SET */
     uint8_t strobe_length, frames, streaming;
     bool greeted;                   /* the zero byte before the first packet was sent */
     uint16_t sent_as[VULTUS_HEAD_WINDOW];
