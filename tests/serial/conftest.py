@@ -201,9 +201,10 @@ class Line:
         chunk: int = 900,
         number: int = 7,
         secure: Handshake | None = None,
+        coded: bool = False,
     ) -> None:
         self.head, self.byte_rate, self.down, self.up = head, byte_rate, down, up
-        self.host, self.now, self.carried, self.credit = HostSession(number, secure=secure, chunk=chunk), 0.0, 0, 0.0
+        self.host, self.now, self.carried, self.credit = HostSession(number, secure=secure, chunk=chunk, coded=coded), 0.0, 0, 0.0
         self.waiting = b""
 
     def step(self) -> None:

@@ -312,17 +312,18 @@ def test_a_played_back_head_gives_nothing(paired_head) -> None:
 @pytest.mark.parametrize(
     ("down", "up", "chunk"),
     [
-        (losing(0.002), losing(0.002), 200),
-        (changing(0.005), changing(0.005), 40),
-        (Shuffler(0.3, 0.3), Shuffler(0.3, 0.3), 200),
+        (lambda: losing(0.002), lambda: losing(0.002), 200),
+        (lambda: changing(0.005), lambda: changing(0.005), 40),
+        (lambda: Shuffler(0.3, 0.3), lambda: Shuffler(0.3, 0.3), 200),
     ],
     ids=["loss", "corruption", "doubled and reordered"],
 )
-def test_sealed_frames_survive_a_bad_line(paired_head, down, up, chunk: int) -> None:
-    """Every frame that comes sealed over a bad line is whole and right, and none is missing."""
+@pytest.mark.parametrize("coded", [False, True], ids=["cobs", "words"])
+def test_sealed_frames_survive_a_bad_line(paired_head, down, up, chunk: int, *, coded: bool) -> None:
+    """Every frame that comes sealed over a bad line, in either framing, is whole and right, and none is missing."""
     head = paired_head()
     pair(head)
-    line = begin(head, handshake(), down=down, up=up, chunk=chunk)
+    line = begin(head, handshake(), down=down(), up=up(), chunk=chunk, coded=coded)
     line.stream()
     frames = collect(line, 16)
     assert all(right(f) for f in frames)

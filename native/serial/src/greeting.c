@@ -1,7 +1,7 @@
 /* How a session begins, and what is refused (PROTOCOL.md, sections 5 and 8). */
 #include "parts.h"
 
-enum { PAIRED = 1, PAIRING = 2, SEALED_HELLO = 7 + 2 * VULTUS_HEAD_KEY };
+enum { PAIRED = 1, PAIRING = 2, CODED = 2, SEALED_HELLO = 7 + 2 * VULTUS_HEAD_KEY };
 
 static void refuse(struct vultus_head *head, uint32_t session, enum reason reason)
 {
@@ -33,7 +33,7 @@ static void welcome(struct vultus_head *head, uint32_t session, bool sealed)
 {
     put(head->reply, session, 4);
     head->reply[4] = 1;
-    head->reply[5] = sealed;
+    head->reply[5] = CODED | (sealed ? 1 : 0);
     put(head->reply + 6, VULTUS_HEAD_TAKES, 2);
     put(head->reply + 8, head->on.time_us(head->on.user), 8);
     head->reply_size = 16;
@@ -61,11 +61,11 @@ void head_hello(struct vultus_head *head, const uint8_t *p, size_t size)
             refuse(head, session, reason);
         return;
     }
-    if (session != head->session) {
+    if (session != head->session || sealed) {
         head_end(head);
         head->sent = 0;
         head->chunk_bytes = 900;
-        head->greeted = false;
+        head->greeted = head->coded = head->coded_next = false;
     }
     welcome(head, session, sealed);
     if (sealed && !head_welcome(head, p, size)) {

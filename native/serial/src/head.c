@@ -24,23 +24,31 @@ unsigned vultus_head_room(const struct vultus_head *head)
     return head->streaming ? (unsigned)(VULTUS_HEAD_FRAMES - head->frames) : 0;
 }
 
+/* Take a byte in one framing and act on the packet that it ends. */
+static void hear(struct vultus_head *head, bool coded, uint8_t byte)
+{
+    uint8_t *packet;
+    const uint8_t *payload;
+    size_t size;
+    const size_t held = head_take(head, coded, byte, &packet);
+    if (held == 0)
+        return;
+    const int type = head_check(packet, held, head->session, &payload, &size);
+    const bool sealed = type != HELLO && head->sealing.phase != VULTUS_HEAD_UNSEALED;
+    if (type >= 0 && (!sealed || head_open(head, packet, &size)))
+        head_act(head, type, payload, size);
+    else if (coded == head->coded)
+        head->bad++;
+}
+
 static void listen(struct vultus_head *head)
 {
     uint8_t bytes[64];
     size_t came = head->on.receive(head->on.user, bytes, sizeof bytes);
     for (; came > 0; came = head->on.receive(head->on.user, bytes, sizeof bytes))
         for (size_t i = 0; i < came && i < sizeof bytes; i++) {
-            const size_t held = head_unframe(&head->unframer, bytes[i], &head->bad);
-            const uint8_t *payload;
-            size_t size;
-            if (held == 0)
-                continue;
-            const int type = head_check(head->unframer.bytes, held, head->session, &payload, &size);
-            const bool sealed = type != HELLO && head->sealing.phase != VULTUS_HEAD_UNSEALED;
-            if (type < 0 || (sealed && !head_open(head, head->unframer.bytes, &size)))
-                head->bad++;
-            else
-                head_act(head, type, payload, size);
+            hear(head, false, bytes[i]);
+            hear(head, true, bytes[i]);
         }
 }
 
@@ -61,14 +69,7 @@ static void pack(struct vultus_head *head, uint8_t type, size_t size)
     head->sent++;
     put(number, open ? 0 : head->session, 4);
     put(p + HEADER + size, head_crc(head_crc(0, number, 4), p, HEADER + size), CRC);
-    size_t at = 0;
-    if (!head->greeted)
-        head->out[at++] = 0;
-    head->greeted = true;
-    at += head_stuff(p, HEADER + size + CRC, head->out + at);
-    head->out[at++] = 0;
-    head->out_size = (uint16_t)at;
-    head->out_sent = 0;
+    head_frame(head, type, HEADER + size + CRC);
 }
 
 /* Make the next packet; false when there is nothing to say. */
@@ -97,7 +98,7 @@ bool vultus_head_poll(struct vultus_head *head)
     if (head->session != 0 && now - head->heard_us > SILENCE_US)
         head_end(head);
     for (;;) {
-        if (head->out_sent == head->out_size && !speak(head, now))
+        if (head->out_sent == head->out_size && !head_next_word(head) && !speak(head, now))
             return false;
         const size_t left = (size_t)(head->out_size - head->out_sent);
         const size_t took = head->on.send(head->on.user, head->out + head->out_sent, left);

@@ -12,6 +12,7 @@ void head_end(struct vultus_head *head)
     head->strobe = head->strobe_length = 0;
     head->reply_type = 0;
     head->ends = false;
+    head->piece = head->pieces;
     head_wipe(&head->sealing, sizeof head->sealing);
 }
 
@@ -44,12 +45,7 @@ static void describe(struct vultus_head *head, const uint8_t *p)
 
 static void line(struct vultus_head *head, const uint8_t *p)
 {
-    const uint16_t chunk = (uint16_t)get(p + 2, 2);
-    if (!head->streaming && p[1] == 0 && chunk >= 16 && chunk <= 1000)
-        head->chunk_bytes = chunk;
-    uint8_t *out = answer(head, LINE_SET, 4, p[0]);
-    out[0] = 0;
-    put(out + 1, head->chunk_bytes, 2);
+    head_line(head, p, answer(head, LINE_SET, 4, p[0]));
 }
 
 static void start(struct vultus_head *head, const uint8_t *p)

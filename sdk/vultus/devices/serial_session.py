@@ -7,14 +7,20 @@ import struct
 from collections.abc import Callable
 from typing import Any, Final
 
+from vultus.devices.clocks import ClockOffset
 from vultus.devices.serial_frames import Joiner
 from vultus.devices.serial_handshake import SEALED, Handshake
+from vultus.devices.serial_keys import TAG_BYTES
 from vultus.devices.serial_messages import LEAST_ANSWER, OPEN, REASONS, SENSOR_FAILED, Kind, Phase
 from vultus.devices.serial_packets import Packet, Unframer, crc32c, decode, encode, stuff
+from vultus.devices.serial_words import WordReader, words
 
 SILENCE_S: Final = 3.0
 """After so long without a valid packet the head is lost."""
 _PING_S: Final = 1.0
+CODED: Final = 2
+"""Flag of WELCOME: coded words are understood."""
+_LEAST_CHUNK: Final = 16
 _GIVE_UP_S: Final = 3.0
 LONGEST_TEXT: Final = 65535
 
@@ -25,7 +31,7 @@ class HostSession:
     secure: the handshake of a paired session; None only where somebody asked for a session that is not sealed.
     """
 
-    def __init__(self, number: int, *, secure: Handshake | None, chunk: int = 900, retry_s: float = 0.2) -> None:
+    def __init__(self, number: int, *, secure: Handshake | None, chunk: int = 900, retry_s: float = 0.2, coded: bool = False) -> None:
         self.phase = Phase.GREETING
         self.failure = ""
         self.distrusted = False
@@ -35,28 +41,37 @@ class HostSession:
         self.joiner = Joiner()
         self.capabilities: dict[str, Any] = {}
         self.calibration: dict[str, Any] = {}
+        self.clock = ClockOffset()
         self.bad = 0
+        self.packets = 0
         self._secure = secure
+        self._coded = False
+        self._wanted_coded = coded
         self._number = number
-        self._chunk = chunk
+        # The tag takes its bytes from the chunk, so that a packet fills as many words as without it.
+        self._chunk = chunk if secure is None else max(chunk - TAG_BYTES, _LEAST_CHUNK)
         self._retry_s = retry_s
-        self._unframer = Unframer()
+        self._readers: tuple[Unframer, WordReader] = (Unframer(), WordReader())
         self._sequence = 0
         self._out = bytearray(b"\0")
         self._texts = (bytearray(), bytearray())
         self._request = 0
         self._asked: tuple[Kind, bytes] | None = None
         self._answered: Callable[[bytes], None] = lambda _: None
-        self._asked_at = self._tried_at = self._heard_at = self._said_at = float("-inf")
+        self._asked_at = self._tried_at = self._heard_at = self._pinged_at = float("-inf")
 
     def receive(self, data: bytes, now: float) -> None:
         """Take in bytes of the line."""
-        for raw in self._unframer.feed(data):
-            packet = self._open(decode(raw, self._number, OPEN))
-            if packet is None or not self._act(packet, now):
-                self.bad += 1
-            elif self._secure is None or packet.type not in OPEN:
-                self._heard_at = now
+        cobs, coded = self._readers
+        for candidates, in_use in ((cobs.feed(data), not self._coded), (coded.feed(data), self._coded)):
+            for raw in candidates:
+                packet = self._open(decode(raw, self._number, OPEN))
+                if packet is not None and self._act(packet, now):
+                    self.packets += 1
+                    if self._secure is None or packet.type not in OPEN:
+                        self._heard_at = now
+                elif packet is not None or in_use:
+                    self.bad += 1
 
     def step(self, now: float) -> bytes:
         """Return what is to be sent now."""
@@ -67,10 +82,11 @@ class HostSession:
             self._ask(Kind.HELLO, hello, self._welcome)
         self._repeat(now)
         if self.phase is Phase.STREAMING and (ack := self.joiner.acknowledgement(now)) is not None:
-            self._say(Kind.ACK, ack, now)
+            self._say(Kind.ACK, ack)
         if self.phase in (Phase.READY, Phase.STREAMING):
-            if now - self._said_at >= _PING_S:
-                self._say(Kind.PING, (self._sequence & 0xFFFFFFFF).to_bytes(4, "little"), now)
+            if now - self._pinged_at >= _PING_S:
+                self._pinged_at = now
+                self._say(Kind.PING, (self._sequence & 0xFFFFFFFF).to_bytes(4, "little"))
             if now - self._heard_at > SILENCE_S:
                 self._fail("it fell silent")
         out = bytes(self._out)
@@ -90,13 +106,22 @@ class HostSession:
         """Ask the head of a sealed session to forget this host; `then` is called when it has."""
         self._ask(Kind.UNPAIR, b"", lambda _: then())
 
-    def bye(self, now: float) -> bytes:
+    def stop(self) -> None:
+        """Ask the head to send no more frames; the phase is READY when it agreed."""
+        self._ask(Kind.STOP, b"", self._stopped)
+
+    def bye(self) -> bytes:
         """End the session and return what tells the head so; said twice, for lines that lose bytes."""
         for _ in range(2):
-            self._say(Kind.BYE, b"", now)
+            self._say(Kind.BYE, b"")
         out = bytes(self._out)
         self._out.clear()
         return out
+
+    @property
+    def spoilt(self) -> int:
+        """Count what came in the framing in use and was no valid packet."""
+        return self.bad + self._readers[self._coded].bad
 
     @property
     def busy(self) -> bool:
@@ -117,13 +142,12 @@ class HostSession:
         payload = receiving.open(packet.type, packet.sequence, packet.payload) if receiving is not None else None
         return None if payload is None else Packet(packet.type, packet.sequence, payload)
 
-    def _say(self, kind: Kind, payload: bytes, now: float) -> None:
+    def _say(self, kind: Kind, payload: bytes) -> None:
         if self._secure is not None and self._secure.sending is not None and kind not in OPEN:
             payload = self._secure.sending.seal(kind, self._sequence, payload)
-        number = 0 if kind in OPEN else self._number
-        self._out += stuff(encode(kind, self._sequence, payload, number)) + b"\0"
+        packet = encode(kind, self._sequence, payload, 0 if kind in OPEN else self._number)
+        self._out += words(packet) if self._coded and kind not in OPEN else stuff(packet) + b"\0"
         self._sequence += 1
-        self._said_at = now
 
     def _ask(self, kind: Kind, payload: bytes, answered: Callable[[bytes], None]) -> None:
         """Send a request, again and again, until its answer comes."""
@@ -142,7 +166,7 @@ class HostSession:
             self._fail("it does not answer" if self.phase is Phase.GREETING else f"it does not answer {self._asked[0].name}")
         elif now - self._tried_at >= self._retry_s:
             self._tried_at = now
-            self._say(*self._asked, now)
+            self._say(*self._asked)
 
     def _act(self, packet: Packet, now: float) -> bool:
         """Act on a valid packet; False when its content makes no sense."""
@@ -151,6 +175,8 @@ class HostSession:
             return self._greeted(Kind(kind), payload)
         if kind == Kind.CHUNK:
             return self.phase is not Phase.STREAMING or self.joiner.take(payload, packet.sequence, now)
+        if kind == Kind.PONG:
+            return len(payload) >= 12 and self._timed(int.from_bytes(payload[4:12], "little"), now)
         if kind == Kind.FAULT:
             if not payload:
                 return False
@@ -159,8 +185,8 @@ class HostSession:
         if self._asked is None or kind != self._asked[0] + 1 or kind not in (Kind.READY, *LEAST_ANSWER):
             return True
         if kind == Kind.READY:
-            self._asked, self.proven, self.phase = None, True, Phase.ASKING
-            self._describe(0)
+            self._asked, self.proven = None, True
+            self._agree_on_framing()
             return True
         if len(payload) < LEAST_ANSWER[Kind(kind)]:
             return False
@@ -182,6 +208,8 @@ class HostSession:
     def _welcome(self, payload: bytes) -> None:
         if payload[4] != 1:
             self._refused(1, "")
+        elif self._wanted_coded and not payload[5] & CODED:
+            self._fail("its firmware does not support coded words: leave out framing=words")
         elif self._secure is not None:
             problem = self._secure.welcomed(payload)
             if problem:
@@ -192,8 +220,19 @@ class HostSession:
         elif payload[5] & SEALED:
             self._fail("it seals a session that was not to be sealed", distrusted=True)
         else:
-            self.phase = Phase.ASKING
-            self._describe(0)
+            self._agree_on_framing()
+
+    def _agree_on_framing(self) -> None:
+        """Before all else: on a line that changes bytes, long answers come through in coded words alone."""
+        self.phase = Phase.ASKING
+        self._ask(Kind.LINE, struct.pack("<BH", self._wanted_coded, self._chunk), self._line_set)
+
+    def _timed(self, time_us: int, now: float) -> bool:
+        """Compare the head's clock with the host's; False for a time that no clock shows."""
+        if time_us >= 2**53:
+            return False
+        self.clock.see(1000 * time_us, round(1e9 * now))
+        return True
 
     def _describe(self, which: int) -> None:
         at = len(self._texts[which])
@@ -220,16 +259,20 @@ class HostSession:
             self._describe(1)
         else:
             self.calibration = found
-            self._ask(Kind.LINE, struct.pack("<BH", 0, self._chunk), self._line_set)
+            self.phase = Phase.READY
 
     def _line_set(self, payload: bytes) -> None:
-        if payload[0] != 0:
+        if payload[0] != self._wanted_coded:
             self._fail("it speaks in a framing that nobody asked for")
             return
-        self.phase = Phase.READY
+        self._coded = self._wanted_coded
+        self._describe(0)
 
     def _started(self, payload: bytes) -> None:
         if payload[0] == 0:
             self._fail("it did not start")
         else:
             self.phase = Phase.STREAMING
+
+    def _stopped(self, _: bytes) -> None:
+        self.phase = Phase.READY

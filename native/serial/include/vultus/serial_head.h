@@ -60,6 +60,14 @@ struct vultus_head_unframer {
     uint8_t bytes[VULTUS_HEAD_TAKES + 32];
 };
 
+/* Coded words: what came last, and the pieces of a packet; two hold the longest that this head takes. */
+struct vultus_head_words {
+    uint16_t held;
+    uint8_t next, pieces;
+    uint8_t line[256];
+    uint8_t packet[2 * 229];
+};
+
 struct vultus_head_queued {
     struct vultus_head_frame frame;
     uint32_t first, count, size;
@@ -72,6 +80,7 @@ struct vultus_head {
     const struct vultus_head_pairing *pairing; /* NULL: this head cannot be paired */
     struct vultus_head_sealing sealing;
     struct vultus_head_unframer unframer;
+    struct vultus_head_words words;
     uint64_t heard_us, told_us;     /* last valid packet; last acknowledgement that told something new */
     uint64_t strobe_bits;
     uint64_t sent;                  /* packets sent in this session: the low 16 bits are the sequence */
@@ -79,7 +88,9 @@ struct vultus_head {
     uint32_t next, lowest, limit;   /* next new chunk; lowest not acknowledged; credit */
     uint32_t queued;                /* chunks of all frames handed over since START */
     uint16_t chunk_bytes;
-    uint16_t out_size, out_sent;
+    uint16_t out_size, out_sent, packet_size;
+    uint8_t piece, pieces;          /* of the packet that goes out in coded words */
+    bool coded, coded_next;         /* framing in use, and after the next LINE_SET */
     uint8_t strobe_length, frames, streaming;
     bool greeted;                   /* the zero byte before the first packet was sent */
     bool ends;                      /* the session ends with the answer that waits */
