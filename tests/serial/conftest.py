@@ -6,6 +6,7 @@ import ctypes
 import random
 import shutil
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -87,8 +88,8 @@ def declare(lib: ctypes.CDLL) -> ctypes.CDLL:
 def program(repository: Path, compiler: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the synthetic head as a program on standard input and output."""
     path = tmp_path_factory.mktemp("head") / "synthetic_head"
-    main = repository / "native" / "serial" / "host" / "main.c"
-    subprocess.run([compiler, "-O2", *sources(repository), str(main), "-o", str(path)], check=True)
+    parts = [str(repository / "native" / "serial" / "host" / name) for name in ("main.c", "no_button.c")]
+    subprocess.run([compiler, "-O2", *sources(repository), *parts, "-o", str(path)], check=True)
     return path
 
 
@@ -138,6 +139,25 @@ class PairedHead(Head):
         """Give its memory back."""
         super().close()
         self.lib.paired_free(self.port)
+
+
+class DirectLine:
+    """A line without a port between this program and a head, in real time; `down` and `up` change what goes over it."""
+
+    def __init__(self, head: Head, down: Fault = bytes, up: Fault = bytes) -> None:
+        self.head, self.down, self.up = head, down, up
+
+    def read(self, wait_s: float) -> bytes:
+        """Return what the head says."""
+        data = self.down(self.head.step(time.monotonic(), 1 << 16))
+        if not data:
+            time.sleep(min(wait_s, 0.001))
+        return data
+
+    def write(self, data: bytes) -> int:
+        """Say something to the head."""
+        self.head.feed(self.up(data))
+        return len(data)
 
 
 Fault = Callable[[bytes], bytes]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ from vultus import settings
 if TYPE_CHECKING:
     from vultus.authenticator import Authenticator
     from vultus.devices.base import Device
+    from vultus.devices.known_heads import KnownHeads
+    from vultus.devices.serial_pairing import Line
     from vultus.doctor import Check
     from vultus.manifest import Manifest
     from vultus.policy import Policy
@@ -42,6 +45,20 @@ class Wiring:
         from vultus.devices.registry import open_device
 
         return open_device(url)
+
+    @contextlib.contextmanager
+    def open_line(self, url: str) -> Iterator[Line]:
+        """Open the line to a sensor head without beginning a session."""
+        from vultus.devices.serial_device import open_line
+
+        with open_line(url) as line:
+            yield line
+
+    def known_heads(self) -> KnownHeads:
+        """Return the sensor heads that this host is paired with."""
+        from vultus.devices.known_heads import KnownHeads
+
+        return KnownHeads(settings.pairing_folder())
 
     def authenticator(self, store: TemplateStore, policy: Policy) -> Authenticator:
         """Make the authenticator."""
