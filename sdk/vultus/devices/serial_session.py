@@ -78,6 +78,7 @@ class HostSession:
         self.clock = ClockOffset()
         self.bad = 0
         self.packets = 0
+        self.streams = 0
         self._coded = False
         self._wanted_coded = coded
         self._number = number
@@ -271,6 +272,7 @@ class HostSession:
         if payload[0] == 0:
             self._fail("it did not start")
         else:
+            self.streams = payload[0]
             self.phase = Phase.STREAMING
 
     def _stopped(self, _: bytes) -> None:
