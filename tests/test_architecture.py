@@ -51,6 +51,7 @@ DOORS: dict[str, frozenset[str]] = {
     "mcap": frozenset({"devices.recording", "devices.wire", "devices.recorder"}),
     "zstandard": frozenset({"devices.recording", "devices.recorder", "devices.wire"}),
     "platformdirs": frozenset({"evaluate.cache", "settings"}),
+    "serial": frozenset({"devices.serial_port"}),
     "pyrealsense2": frozenset({"devices.realsense"}),
     "sqlite3": frozenset({"database", "evaluate.cache", "ledger", "store"}),
 }

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import ctypes
+import os
+import pty
 import random
 import shutil
 import subprocess
+import threading
 import time
+import tty
 from collections.abc import Callable
 from pathlib import Path
 
@@ -93,6 +97,22 @@ def program(repository: Path, compiler: str, tmp_path_factory: pytest.TempPathFa
     return path
 
 
+@pytest.fixture(scope="session")
+def paired_program(repository: Path, compiler: str, libcrypto: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the synthetic head as a program that can be paired."""
+    path = tmp_path_factory.mktemp("head") / "paired_head"
+    parts = [str(repository / "native" / "serial" / "host" / name) for name in ("main.c", "button.c")]
+    subprocess.run([compiler, "-O2", *sources(repository), *parts, *pairing_sources(repository), "-o", str(path)], check=True)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def own_heads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Keep the paired heads of each test in a folder of its own, and return it."""
+    monkeypatch.setenv("VULTUS_HEADS", str(tmp_path / "heads"))
+    return tmp_path / "heads"
+
+
 class Head:
     """The C core with computed pictures, at a time that the caller says."""
 
@@ -147,17 +167,45 @@ class DirectLine:
     def __init__(self, head: Head, down: Fault = bytes, up: Fault = bytes) -> None:
         self.head, self.down, self.up = head, down, up
 
-    def read(self, wait_s: float) -> bytes:
+    def read(self) -> bytes:
         """Return what the head says."""
         data = self.down(self.head.step(time.monotonic(), 1 << 16))
         if not data:
-            time.sleep(min(wait_s, 0.001))
+            time.sleep(0.001)
         return data
 
     def write(self, data: bytes) -> int:
         """Say something to the head."""
         self.head.feed(self.up(data))
         return len(data)
+
+
+class PtyHead:
+    """The synthetic head as a process on a pseudo-terminal, under a name that stays when it is plugged out and in again."""
+
+    def __init__(
+        self, program: Path, name: Path, width: int = 64, height: int = 48, rate: int = 60, strobe: int = 1, secret: str = ""
+    ) -> None:
+        self.name, self._command = name, [str(program), *map(str, (width, height, rate, strobe)), *filter(None, [secret])]
+        self.process: subprocess.Popen[bytes] | None = None
+        self.plug()
+
+    def plug(self) -> None:
+        """Start the process; its port appears."""
+        master, slave = pty.openpty()
+        tty.setraw(slave)
+        self.name.unlink(missing_ok=True)
+        self.name.symlink_to(os.ttyname(slave))
+        self.process = subprocess.Popen(self._command, stdin=master, stdout=master)
+        os.close(slave)
+        os.close(master)
+
+    def unplug(self) -> None:
+        """Kill the process; its port goes away."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
 
 
 Fault = Callable[[bytes], bytes]
@@ -268,6 +316,20 @@ def expected(frame: HeadFrame, lit: bool = False) -> np.ndarray:
 
 
 @pytest.fixture
+def plugged(program: Path, tmp_path: Path):
+    """Return a maker of heads on pseudo-terminals that are unplugged afterwards."""
+    made: list[PtyHead] = []
+
+    def plug(*arguments: int) -> PtyHead:
+        made.append(PtyHead(program, tmp_path / f"head{len(made)}", *arguments))
+        return made[-1]
+
+    yield plug
+    for one in made:
+        one.unplug()
+
+
+@pytest.fixture
 def head(library: ctypes.CDLL):
     """Return a maker of heads that are freed afterwards."""
     made: list[Head] = []
@@ -288,6 +350,84 @@ def paired_head(paired_library: ctypes.CDLL):
 
     def make(number: int = 1, *, insecure: bool = False) -> PairedHead:
         made.append(PairedHead(paired_library, 32, 24, bytes([number]) * 32, insecure=insecure))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+class Relay:
+    """A line between a head on a pseudo-terminal and another one: each direction has its fault, and a rate in bytes a second."""
+
+    def __init__(self, head: PtyHead, name: Path, down: Fault = bytes, up: Fault = bytes, byte_rate: float = 1e6) -> None:
+        self.name, self.carried = name, 0
+        self._faults, self._rate = (down, up), byte_rate
+        self._head = os.open(head.name, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+        self._host, slave = pty.openpty()
+        tty.setraw(slave)
+        os.set_blocking(self._host, False)
+        name.unlink(missing_ok=True)
+        name.symlink_to(os.ttyname(slave))
+        os.close(slave)
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Cut the line."""
+        self._ending.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        waiting, before, credit = [b"", b""], time.monotonic(), 0.0
+        try:
+            while not self._ending.is_set():
+                now = time.monotonic()
+                # Little is saved up: a line carries no more in a burst than it does evenly.
+                credit = min(credit + (now - before) * self._rate, self._rate * 0.05)
+                before = now
+                down, up = self._read(self._head, hangs_up=True), self._read(self._host)
+                waiting = [waiting[0] + down, waiting[1] + self._faults[1](up)]
+                ready, waiting[0] = waiting[0][: int(credit)], waiting[0][int(credit) :]
+                credit -= len(ready)
+                self.carried += len(ready)
+                self._write(self._host, self._faults[0](ready))
+                waiting[1] = waiting[1][self._write(self._head, waiting[1]) :]
+                time.sleep(0.002)
+        except EOFError:
+            pass
+        finally:
+            os.close(self._host)
+            os.close(self._head)
+
+    def _read(self, port: int, *, hangs_up: bool = False) -> bytes:
+        """Read at most what the line carries in a few milliseconds, so that the head is held back and not buffered."""
+        try:
+            data = os.read(port, max(64, int(self._rate * 0.005)))
+        except BlockingIOError:
+            return b""
+        except OSError:
+            # On the host's side: nobody has the port open.
+            data = b""
+        if hangs_up and not data:
+            raise EOFError
+        return data
+
+    def _write(self, port: int, data: bytes) -> int:
+        try:
+            return os.write(port, data) if data else 0
+        except OSError:
+            return 0
+
+
+@pytest.fixture
+def relay(tmp_path: Path):
+    """Return a maker of lines that are cut afterwards."""
+    made: list[Relay] = []
+
+    def make(head: PtyHead, *faults: Fault, byte_rate: float = 1e6) -> Relay:
+        made.append(Relay(head, tmp_path / f"line{len(made)}", *faults, byte_rate=byte_rate))
         return made[-1]
 
     yield make

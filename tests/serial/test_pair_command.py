@@ -38,9 +38,8 @@ class Bench(Wiring):
     def __init__(self, folder: Path, head: lines.PairedHead) -> None:
         self.folder, self.line = folder, lines.DirectLine(head)
 
-    @contextlib.contextmanager
-    def open_line(self, url: str):
-        yield self.line
+    def sensor_head(self, url: str) -> SimpleNamespace:
+        return SimpleNamespace(bare_line=lambda: contextlib.nullcontext(self.line))
 
     def known_heads(self) -> KnownHeads:
         return KnownHeads(self.folder)

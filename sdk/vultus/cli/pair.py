@@ -10,7 +10,7 @@ import typer
 
 from vultus.cli import options
 from vultus.cli.console import ExitCode, literal, paint
-from vultus.cli.session import BadArgument, Session, session_of
+from vultus.cli.session import BadArgument, Session, arguments, session_of
 
 if TYPE_CHECKING:
     from vultus.devices.known_heads import KnownHead, KnownHeads
@@ -59,7 +59,9 @@ def pair(
     from vultus.devices import serial_pairing
     from vultus.errors import PairingError
 
-    with session.wiring.open_line(url) as line:
+    with arguments():
+        sensor_head = session.wiring.sensor_head(url)
+    with sensor_head.bare_line() as line:
         asked = serial_pairing.ask(line, heads)
         if wanted is not None and wanted != asked.digits.replace(" ", ""):
             raise PairingError(f"the head that answers has the check digits {asked.digits}, not those expected: nothing was stored")

@@ -9,7 +9,7 @@ import typer
 from vultus.cli import options
 from vultus.cli.console import ExitCode, literal, paint
 from vultus.cli.pair import describe, plain_digits
-from vultus.cli.session import BadArgument, session_of
+from vultus.cli.session import BadArgument, arguments, session_of
 
 HELP = """Undo the pairing with a sensor head: it forgets this host, and this host forgets it.
 
@@ -58,7 +58,9 @@ def unpair(
     if known is not None:
         heads.remove(bytes.fromhex(known.identity))
     else:
-        with session.wiring.open_line(url or "") as line:
+        with arguments():
+            sensor_head = session.wiring.sensor_head(url or "")
+        with sensor_head.bare_line() as line:
             known = serial_pairing.unpair(line, heads)
     name = f"{paint('bold', known.model or 'the head')} {literal(known.serial)}  check digits {known.digits}"
     session.console.result({"unpaired": True, "told": head is None, **describe(known)}, f"{paint('green', 'unpaired')} {name}")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from vultus import settings
 
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
     from vultus.authenticator import Authenticator
     from vultus.devices.base import Device
     from vultus.devices.known_heads import KnownHeads
-    from vultus.devices.serial_pairing import Line
+    from vultus.devices.serial_device import SerialHead
     from vultus.doctor import Check
     from vultus.manifest import Manifest
     from vultus.policy import Policy
@@ -46,13 +45,14 @@ class Wiring:
 
         return open_device(url)
 
-    @contextlib.contextmanager
-    def open_line(self, url: str) -> Iterator[Line]:
-        """Open the line to a sensor head without beginning a session."""
-        from vultus.devices.serial_device import open_line
+    def sensor_head(self, url: str) -> SerialHead:
+        """Return the sensor head that `url` names, closed; raises ValueError for another kind of device."""
+        from vultus.devices.registry import create_device
+        from vultus.devices.serial_device import SerialHead
 
-        with open_line(url) as line:
-            yield line
+        if not url.startswith("serial:"):
+            raise ValueError(f"{url!r} is no sensor head: those are paired on a serial line, e.g. serial:/dev/ttyACM0")
+        return cast(SerialHead, create_device(url))
 
     def known_heads(self) -> KnownHeads:
         """Return the sensor heads that this host is paired with."""

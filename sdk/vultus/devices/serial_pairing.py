@@ -16,15 +16,16 @@ from vultus.devices.serial_messages import Phase
 from vultus.devices.serial_session import HostSession
 from vultus.errors import DeviceError, DeviceNotFound, PairingError
 
-_WAIT_S: Final = 0.01
+_RETRY_S: Final = 0.4
+"""Also on slow lines (PROTOCOL.md, section 5); pairing is in no hurry."""
 _SERIAL_PREFIX: Final = "ed25519:"
 
 
 class Line(Protocol):
     """A line of bytes to one head."""
 
-    def read(self, wait_s: float) -> bytes:
-        """Return what has come; wait at most `wait_s` when there is nothing."""
+    def read(self) -> bytes:
+        """Return what has come, after a short wait when there is nothing."""
 
     def write(self, data: bytes) -> int:
         """Send as much as the line takes at once and return how much that was."""
@@ -60,25 +61,25 @@ def session_number() -> int:
 def sealed_handshake(heads: KnownHeads) -> Handshake:
     """Return the handshake of a session with any head that is paired; raises PairingError when none is, StoreError for damaged files."""
     if not heads.all():
-        raise PairingError("this host is paired with no sensor head: vultus pair URL")
+        raise PairingError("this host is paired with no sensor head: make the head ready and run vultus pair URL")
     return Handshake(heads.identity(), lambda head: heads.get(head) is not None)
 
 
-def ask(line: Line, heads: KnownHeads, *, retry_s: float = 0.2) -> Asked:
+def ask(line: Line, heads: KnownHeads) -> Asked:
     """Find out which head answers; it must be ready to be paired or know this host. Stores nothing but this host's new identity.
 
     Raises PairingError when the head refuses, DeviceNotFound when nobody answers.
     """
     handshake = Handshake(heads.identity(create=True), lambda _: False, pairing=True)
-    session = HostSession(session_number(), secure=handshake, retry_s=retry_s)
+    session = HostSession(session_number(), secure=handshake, retry_s=_RETRY_S)
     _converse(line, session, lambda: bool(handshake.head))
     return Asked(handshake.head)
 
 
-def pair(line: Line, heads: KnownHeads, asked: Asked, url: str, *, retry_s: float = 0.2) -> KnownHead:
+def pair(line: Line, heads: KnownHeads, asked: Asked, url: str) -> KnownHead:
     """Pair with the head that was asked, and with no other, and store it. Raises PairingError when it refuses or another answers."""
     handshake = Handshake(heads.identity(), lambda head: hmac.compare_digest(head, asked.identity), pairing=True)
-    session = HostSession(session_number(), secure=handshake, retry_s=retry_s)
+    session = HostSession(session_number(), secure=handshake, retry_s=_RETRY_S)
     try:
         _converse(line, session, lambda: session.phase is Phase.READY)
     except DeviceError:
@@ -91,10 +92,10 @@ def pair(line: Line, heads: KnownHeads, asked: Asked, url: str, *, retry_s: floa
     return known
 
 
-def unpair(line: Line, heads: KnownHeads, *, retry_s: float = 0.2) -> KnownHead:
+def unpair(line: Line, heads: KnownHeads) -> KnownHead:
     """Let the paired head on the line forget this host, and forget it; returns what was known of it."""
     handshake = sealed_handshake(heads)
-    session = HostSession(session_number(), secure=handshake, retry_s=retry_s)
+    session = HostSession(session_number(), secure=handshake, retry_s=_RETRY_S)
     try:
         _converse(line, session, lambda: session.phase is Phase.READY)
     except PairingError as problem:
@@ -122,7 +123,7 @@ def _converse(line: Line, session: HostSession, done: Callable[[], bool]) -> Non
             if session.packets == 0:
                 raise DeviceNotFound("no head answers: check cable, power, and baud=... in the URL")
             raise DeviceError(f"the head cannot be used: {session.failure}")
-        data = line.read(_WAIT_S)
+        data = line.read()
         if data:
             session.receive(data, time.monotonic())
 

@@ -45,6 +45,7 @@ class HostSession:
         self.bad = 0
         self.packets = 0
         self._secure = secure
+        self.streams = 0
         self._coded = False
         self._wanted_coded = coded
         self._number = number
@@ -122,6 +123,11 @@ class HostSession:
     def spoilt(self) -> int:
         """Count what came in the framing in use and was no valid packet."""
         return self.bad + self._readers[self._coded].bad
+
+    @property
+    def head(self) -> bytes:
+        """Return the identity that the head of a sealed session proved, 32 bytes; empty when it proved none."""
+        return self._secure.head if self._secure is not None and self.proven else b""
 
     @property
     def busy(self) -> bool:
@@ -272,6 +278,7 @@ class HostSession:
         if payload[0] == 0:
             self._fail("it did not start")
         else:
+            self.streams = payload[0]
             self.phase = Phase.STREAMING
 
     def _stopped(self, _: bytes) -> None:
