@@ -16,7 +16,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"_version", "errors", "settings"}),
-    frozenset({"frames", "types", "private_files"}),
+    frozenset({"frames", "types", "private_files", "sealing"}),
     frozenset({"_native", "_core", "geometry", "graphs", "manifest", "optimised", "pictures", "registration", "devices", "simulation"}),
     frozenset({"stages"}),
     frozenset(
@@ -27,7 +27,6 @@ LAYERS: tuple[frozenset[str], ...] = (
             "fitting",
             "ledger",
             "policy",
-            "sealing",
             "space_fitting",
             "store",
             "templates",
@@ -44,7 +43,7 @@ LAYERS: tuple[frozenset[str], ...] = (
 DOORS: dict[str, frozenset[str]] = {
     "onnxruntime": frozenset({"graphs"}),
     "vultus._core": frozenset({"_native.arrays"}),
-    "cryptography": frozenset({"sealing"}),
+    "cryptography": frozenset({"devices.serial_keys", "sealing"}),
     "keyring": frozenset({"sealing"}),
     "cv2": frozenset({"bench.peers", "pictures"}),
     "dlib": frozenset({"bench.peers"}),
@@ -52,6 +51,7 @@ DOORS: dict[str, frozenset[str]] = {
     "mcap": frozenset({"devices.recording", "devices.wire", "devices.recorder"}),
     "zstandard": frozenset({"devices.recording", "devices.recorder", "devices.wire"}),
     "platformdirs": frozenset({"evaluate.cache", "settings"}),
+    "serial": frozenset({"devices.serial_port"}),
     "pyrealsense2": frozenset({"devices.realsense"}),
     "sqlite3": frozenset({"database", "evaluate.cache", "ledger", "store"}),
 }
