@@ -57,6 +57,13 @@ def calibration_folder() -> Path:
     return default_store().parent / "calibrations"
 
 
+def camera_folder() -> Path:
+    """Return where `vultus devices --qualify` puts what it measured of a camera."""
+    import platformdirs
+
+    return platformdirs.user_config_path("vultus", appauthor=False) / "cameras"
+
+
 def default_store() -> Path:
     """Return where the template store lies when nobody says otherwise: the user's own data folder."""
     import platformdirs
