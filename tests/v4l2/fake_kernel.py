@@ -23,8 +23,6 @@ from vultus.devices import v4l2_abi as abi
 from vultus.devices.v4l2_kernel import Kernel
 
 HERE = Path(__file__).resolve().parent
-SPEED = 4
-"""How much faster time goes, so that the tests do not wait for frames."""
 LATENCY_NS = 4_000_000
 
 
@@ -34,13 +32,13 @@ def refuse(number: int) -> OSError:
 
 
 class Memory(bytearray):
-    """One mapped buffer."""
+    """One mapped buffer; `unmap` is told when it is closed."""
 
-    closed = False
+    unmap = staticmethod(lambda memory: None)
 
     def close(self) -> None:
         """Unmap it."""
-        self.closed = True
+        self.unmap(self)
 
 
 class FakeNode:
@@ -78,12 +76,16 @@ class FakeNode:
         """Return the bytes a second that the node needs of the bus while it streams."""
         return self.bytes_a_frame * self.rate * (0.1 if self.format == "MJPG" else 1) if self.streaming and self.kind == abi.VIDEO else 0
 
+    def due(self) -> int:
+        """Return when the next frame arrives."""
+        return self.began + round((self.number + 1) * 1e9 / self.rate) + LATENCY_NS
+
     def fill(self) -> None:
         """Put every frame that is due into a buffer, or drop it where there is none."""
         if not self.streaming or self.kind == abi.META:
             return
-        period, now = 1e9 / self.rate, self.kernel.now_ns()
-        while (taken := self.began + round((self.number + 1) * period)) + LATENCY_NS <= now:
+        while self.due() <= self.kernel.now:
+            taken = self.due() - LATENCY_NS
             number, self.number = self.number, self.number + 1
             if self.camera.silent(self):
                 continue
@@ -145,7 +147,7 @@ class FakeCamera:
         noise = self.kernel.noise(number, node)
         level = 120 if self.lit(number) else 40
         if node.format == "MJPG":
-            return self.kernel.jpeg(width, height, 60 + number % 100)
+            return self.kernel.jpeg(width, height, 60 + number % 16)
         if node.format == "YUYV":
             picture = np.full((height, width, 2), 128, np.uint8)
             picture[..., 0] = 100 + noise
@@ -177,12 +179,15 @@ class FakeCamera:
 
 
 class FakeKernel(Kernel):
-    """A machine with the cameras of some descriptions; `unplug` and `plug` play the cable."""
+    """A machine with the cameras of some descriptions; `unplug` and `plug` play the cable.
+
+    Its clock moves when somebody waits, from frame to frame, so that tests neither wait for frames nor depend on how busy this machine is.
+    """
 
     def __init__(self, root: Path, *names: str) -> None:
         self.sys, self.dev, self.proc = root / "sys", root / "dev", root / "proc"
         self.proc.mkdir(parents=True)
-        self.began = time.monotonic_ns()
+        self.now = time.monotonic_ns()
         self._noise: dict = {}
         self._jpegs: dict = {}
         self.files: dict[int, FakeNode] = {}
@@ -197,7 +202,10 @@ class FakeKernel(Kernel):
     # The calls of the driver.
 
     def now_ns(self) -> int:
-        return self.began + (time.monotonic_ns() - self.began) * SPEED
+        return self.now
+
+    def pause(self, seconds: float) -> None:
+        self.now += round(seconds * 1e9)
 
     def open(self, path: Path) -> int:
         node = next((n for c in self.cameras for n in c.nodes if n.path == Path(path).resolve()), None)
@@ -224,15 +232,24 @@ class FakeKernel(Kernel):
         memory = self.files[fd].buffers[offset // 4096]
         assert length == len(memory)
         self.maps.append(memory)
+        memory.unmap = lambda m: self.maps.__delitem__(next(i for i, known in enumerate(self.maps) if known is m))
         return memory
 
     def wait(self, fds: Sequence[int], seconds: float) -> list[int]:
-        until = time.monotonic() + seconds
-        while True:
-            ready = [fd for fd in fds if fd in self.dead or self.files[fd].ready()]
-            if ready or time.monotonic() >= until:
-                return ready
-            time.sleep(0.001)
+        def ready() -> list[int]:
+            return [fd for fd in fds if fd in self.dead or self.files[fd].ready()]
+
+        if found := ready():
+            return found
+        nodes = {self.files[fd] for fd in fds}
+        coming = [n.due() for n in nodes if n.streaming and n.kind == abi.VIDEO and not n.camera.silent(n)]
+        if coming and min(coming) <= self.now + seconds * 1e9:
+            self.now = max(self.now, min(coming))
+            return ready()
+        # Nothing comes: this wait is a real one, so that the reader's deadlines pass.
+        time.sleep(seconds)
+        self.now += round(seconds * 1e9)
+        return ready()
 
     def ioctl(self, fd: int, request: int, argument) -> None:
         if fd in self.dead or not self.files[fd].camera.plugged:
@@ -260,7 +277,7 @@ class FakeKernel(Kernel):
 
     def clean(self) -> bool:
         """Say whether everything was let go of."""
-        return not self.files and not self.dead and all(m.closed for m in self.maps)
+        return not (self.files or self.dead or self.maps)
 
     def noise(self, number: int, node: FakeNode) -> np.ndarray:
         """Return one of sixteen small pictures of noise."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import tomllib
 import uuid
 from dataclasses import dataclass
@@ -78,8 +79,8 @@ def _quirk(document: dict[str, Any]) -> Quirk:
     name, source = camera["name"], camera["source"]
     if not (isinstance(name, str) and name and isinstance(source, str) and source.startswith("https://")):
         raise ValueError("camera needs a name and the https address of its source")
-    if camera["reviewed"].isoformat() > "9999":
-        raise ValueError("reviewed must be a date")
+    if not isinstance(camera["reviewed"], dt.date):
+        raise TypeError("reviewed must be a date")
     emitter = _emitter(document["emitter"]) if "emitter" in document else None
     unit_mm = document["depth"]["unit_mm"] if "depth" in document else None
     if unit_mm is not None and not (isinstance(unit_mm, float) and 0 < unit_mm <= 10):

@@ -45,7 +45,7 @@ class Alternation:
 
     def __init__(self) -> None:
         self._recent: deque[tuple[int, float]] = deque(maxlen=LOOK)
-        self._seen = 0
+        self._since = self._looks = 0
         self._lit_parity: int | None = None
         self._gap = 0.0
         self.found: bool | None = None
@@ -69,23 +69,22 @@ class Alternation:
     def restart(self) -> None:
         """Forget the rhythm, as after the stream was stopped; what was found stays."""
         self._recent.clear()
-        self._seen, self._lit_parity = 0, None
+        self._since, self._lit_parity = 0, None
 
     def _look(self) -> None:
-        self._seen += 1
-        if self._seen % LOOK:
-            return
+        self._since += 1
         halves: tuple[list[float], list[float]] = ([], [])
         for sequence, level in self._recent:
             halves[sequence % 2].append(level)
         even, odd = halves
-        # Both halves need half of the frames: with many dropped the count of orders above would not hold.
-        if len(even) == len(odd) and (min(even) > max(odd) or min(odd) > max(even)):
-            gap = float(np.mean(even) - np.mean(odd))
-            if abs(gap) >= GAP:
-                self._lit_parity, self._gap, self.found = (0 if gap > 0 else 1), abs(gap), True
-                return
-        if self._seen >= _LOOKS * LOOK and self.found is None:
+        # A look takes frames that no earlier one took, half of them of each parity: with some dropped, it waits for the next that are.
+        if self._since < LOOK or len(even) != len(odd):
+            return
+        self._since, self._looks = 0, self._looks + 1
+        gap = float(np.mean(even) - np.mean(odd))
+        if abs(gap) >= GAP and (min(even) > max(odd) or min(odd) > max(even)):
+            self._lit_parity, self._gap, self.found = (0 if gap > 0 else 1), abs(gap), True
+        elif self._looks >= _LOOKS and self.found is None:
             self.found = False
 
     def _still(self, before: tuple[int, float], now: tuple[int, float]) -> bool:

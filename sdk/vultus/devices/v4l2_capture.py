@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, Protocol, TypeVar
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from vultus.devices.realsense_units import millimetres
 from vultus.devices.v4l2_controls import Controls
 from vultus.devices.v4l2_formats import CONVERT, Pixels
 from vultus.devices.v4l2_kernel import Kernel
-from vultus.devices.v4l2_stream import NodeStream, Taken
+from vultus.devices.v4l2_stream import BUFFERS, NodeStream, Taken
 from vultus.devices.v4l2_survey import Mode, Survey
 from vultus.errors import DeviceError
 from vultus.frames import Frame, Stream
@@ -25,6 +25,8 @@ _IDLE_S: Final = 0.005
 """Pause when the kernel wakes the reader without a frame, as it does for a node that stopped."""
 _WARM_UP: Final = 2
 """Frames that are left out after each start of an alternating capture: the sensor exposes them as it did before."""
+
+T = TypeVar("T")
 
 
 class Channel:
@@ -107,10 +109,10 @@ class Channel:
     def frames(self) -> list[Frame]:
         """Return every frame that is there and known for what it is; raises DeviceLost."""
         found: list[tuple[Taken[Pixels], bool]] = []
-        while self.metadata is not None and (said := self.metadata.take(lambda data: (v4l2_metadata.illuminated(data.tobytes()),))):
-            if self.strobe:
+        if self.metadata is not None and self.strobe is not None:
+            for said in _waiting(self.metadata, _statement):
                 found += self.strobe.statement(said.sequence, said.value[0])
-        while (taken := self.node.take(self._convert)) is not None:
+        for taken in _waiting(self.node, self._convert):
             self.received += 1
             self.exposure = self.exposure and taken.exposure
             self.first_ns = taken.time_ns if self.first_ns is None else self.first_ns
@@ -194,6 +196,20 @@ class Alternating:
         self._turn, self._got = turn, {}
         self._from = self._channels[turn].received
         self._channels[turn].start()
+
+
+def _waiting(node: NodeStream, make: Callable[[U8], T]) -> Iterator[Taken[T]]:
+    """Yield what is there now, no more than the buffers hold: a reader slower than the camera must come back to its caller all the same."""
+    for _ in range(BUFFERS):
+        taken = node.take(make)
+        if taken is None:
+            return
+        yield taken
+
+
+def _statement(data: U8) -> tuple[bool | None]:
+    """Read a metadata buffer; the tuple tells "it says nothing" from "there is no buffer"."""
+    return (v4l2_metadata.illuminated(data.tobytes()),)
 
 
 def _collect(kernel: Kernel, channels: Sequence[Channel], seconds: float) -> list[Frame]:

@@ -76,6 +76,8 @@ def translate(problem: OSError, path: Path, kernel: Kernel) -> DeviceError:
         return DeviceNotFound(f"v4l2: there is no {path}; vultus devices lists the cameras")
     if problem.errno == errno.EBUSY:
         return DeviceBusy(f"v4l2: {path} is in use {_by(holders(path, kernel))}; end that program and try again")
+    if problem.errno == errno.ENOSPC:
+        return DeviceError(f"v4l2: the bus has no bandwidth left for {path}; use a port of its own, a smaller size, or capture=alternating")
     if problem.errno in _FORBIDDEN:
         return DeviceError(
             f"v4l2: {path} may not be used by this user; add the user to the group that owns it (usually video) and log in again"

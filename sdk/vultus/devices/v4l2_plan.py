@@ -77,14 +77,14 @@ def choose(camera: Camera, surveys: tuple[Survey, ...], choice: Choice, kernel: 
 def attempts(chosen: Chosen, choice: Choice, profile: Profile | None) -> list[tuple[str, tuple[str, ...]]]:
     """List the captures to try, what was qualified first: (kind, colour formats, () = any). Compressed colour needs least of the bus."""
     rgb = chosen[Stream.RGB][0].modes if Stream.RGB in chosen else ()
-    compressed = [("concurrent", ("MJPG",))] if any(m.format == "MJPG" for m in rgb) else []
-    every: list[tuple[str, tuple[str, ...]]] = [("concurrent", ()), *compressed, ("alternating", ())]
+    formats: list[tuple[str, ...]] = [(), ("MJPG",)] if any(m.format == "MJPG" for m in rgb) else [()]
+    every = [(kind, names) for kind in ("concurrent", "alternating") for names in formats]
     if len(chosen) == 1:
-        return every[:1]
+        return [("concurrent", names) for names in formats]
     if choice.capture != "auto":
         return [a for a in every if a[0] == choice.capture]
     if profile is not None and profile.capture == "alternating":
-        return every[-1:]
+        return [a for a in every if a[0] == "alternating"]
     if profile is not None and any(m.format == profile.rgb_format for m in rgb):
         every.insert(0, ("concurrent", (profile.rgb_format,)))
     return every

@@ -22,7 +22,7 @@ from vultus.devices.v4l2_survey import Mode
 from vultus.errors import DeviceError
 from vultus.types import U8
 
-_BUFFERS: Final = 4
+BUFFERS: Final = 4
 """Buffers shared with the kernel: two that it fills in turn, one that is read, one for when the reader is late."""
 
 T = TypeVar("T")
@@ -93,7 +93,7 @@ class NodeStream:
 
     def start(self) -> None:
         """Share buffers with the kernel and start; the errno of a refused start is the cause's own (ENOSPC: no bandwidth left on the bus)."""
-        asked = abi.BufferRequest(count=_BUFFERS, type=self._kind, memory=abi.MMAP)
+        asked = abi.BufferRequest(count=BUFFERS, type=self._kind, memory=abi.MMAP)
         self.ioctl(abi.REQBUFS, asked)
         if asked.count < 2:
             raise DeviceError(f"v4l2: {self.path} has no memory for buffers; end other programs that use the camera")
