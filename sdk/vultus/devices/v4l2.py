@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import time
+from collections.abc import Callable
 from typing import Final
 
 from vultus.devices.base import Capabilities, Device, StreamFormat
@@ -21,7 +22,7 @@ from vultus.devices.v4l2_capture import Alternating, Channel, Concurrent
 from vultus.devices.v4l2_controls import AUTO_EXPOSURE, EXPOSURE, MANUAL, Control
 from vultus.devices.v4l2_formats import DTYPES
 from vultus.devices.v4l2_kernel import Kernel, require_64_bit
-from vultus.devices.v4l2_plan import Choice, Chosen, attempts, choice_of, choose
+from vultus.devices.v4l2_plan import USUAL_CHOICE, Choice, Chosen, attempts, choice_of, choose
 from vultus.devices.v4l2_profile import Profile, load_profile
 from vultus.devices.v4l2_survey import Survey, metadata_node, ranked, survey
 from vultus.errors import DeviceError, DeviceState
@@ -38,6 +39,9 @@ _ALTERNATING_SKEW_NS: Final = 1_500_000_000
 MID_GREY: Final = 118.0
 """Brightness that `expose_for` aims a face at: 18 % grey in sRGB, the middle that photographers expose for."""
 
+Recall = Callable[[str], Profile | None]
+"""Returns what was measured of a unit before, None for nothing."""
+
 
 class V4l2(Device):
     """Gives colour, lit and ambient infrared and depth of one camera, put together by the kernel's time stamps.
@@ -46,10 +50,10 @@ class V4l2(Device):
     has the source `virtual`, which no policy believes unless it is named. Use `controls`, `set_control` and `expose_for` while it is open.
     """
 
-    def __init__(self, name: str = "", choice: Choice | None = None, kernel: Kernel | None = None, profile: Profile | None = None) -> None:
+    def __init__(self, name: str = "", choice: Choice | None = None, kernel: Kernel | None = None, recall: Recall = load_profile) -> None:
         super().__init__(DeviceIdentity("v4l2", "camera", "", Source.VIRTUAL))
-        self._name, self._choice, self._kernel = name, choice or Choice(), kernel or Kernel()
-        self._given = profile
+        self.name, self.choice, self._kernel = name, choice or USUAL_CHOICE, kernel or Kernel()
+        self._recall = recall
         self._channels: dict[Stream, Channel] = {}
         self._capture: Concurrent | Alternating | None = None
         self._synchroniser: Synchroniser | None = None
@@ -92,11 +96,11 @@ class V4l2(Device):
 
     def _open(self) -> Capabilities:
         require_64_bit()
-        camera = find_camera(self._name, self._kernel)
+        camera = find_camera(self.name, self._kernel)
         surveys = survey(camera, self._kernel)
-        chosen = choose(camera, surveys, self._choice, self._kernel)
+        chosen = choose(camera, surveys, self.choice, self._kernel)
         self._identify(camera, [s for s, _ in chosen.values()])
-        profile = self._given or load_profile(unit_of(camera))
+        profile = self._recall(unit_of(camera))
         try:
             self._begin(surveys, chosen, profile)
             self._settle()
@@ -116,14 +120,14 @@ class V4l2(Device):
             self._channels[stream] = Channel(self._kernel, stream, one, metadata_node(one, surveys), unit_mm)
         nir = self._channels.get(Stream.NIR)
         usb = nir.survey.node.usb if nir else None
-        if nir and usb and self._choice.emitter:
+        if nir and usb and self.choice.emitter:
             nir.illuminator = Illuminator(nir.node, extension_units(usb.descriptors()), quirk_of(usb.vendor, usb.product))
         channels = list(self._channels.values())
-        ways = attempts(chosen, self._choice, profile)
+        ways = attempts(chosen, self.choice, profile)
         for number, (kind, rgb_formats) in enumerate(ways):
             for stream, channel in self._channels.items():
                 formats = rgb_formats if stream is Stream.RGB else ()
-                channel.set_mode(ranked(channel.survey.modes, stream, self._choice.wish, formats)[0])
+                channel.set_mode(ranked(channel.survey.modes, stream, self.choice.wish, formats)[0])
             self._capture = Concurrent(self._kernel, channels) if kind == "concurrent" else Alternating(self._kernel, channels)
             try:
                 self._configure()
@@ -135,7 +139,7 @@ class V4l2(Device):
                     raise
 
     def _configure(self) -> None:
-        for stream, name, value in self._choice.settings:
+        for stream, name, value in self.choice.settings:
             if stream in self._channels:
                 controls = self._channels[stream].controls
                 if name == EXPOSURE and AUTO_EXPOSURE in controls.known:

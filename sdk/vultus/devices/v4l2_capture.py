@@ -51,6 +51,7 @@ class Channel:
         self.rate_hz = 0.0
         self.received = 0
         self.first_ns: int | None = None
+        self.last_ns: int | None = None
         self.exposure = True
 
     def set_mode(self, mode: Mode) -> None:
@@ -115,6 +116,7 @@ class Channel:
         for taken in _waiting(self.node, self._convert):
             self.received += 1
             self.exposure = self.exposure and taken.exposure
+            self.last_ns = taken.time_ns
             self.first_ns = taken.time_ns if self.first_ns is None else self.first_ns
             found += self.strobe.frame(taken.sequence, taken, brightness(taken.value)) if self.strobe else [(taken, True)]
         found.sort(key=lambda pair: pair[0].time_ns)

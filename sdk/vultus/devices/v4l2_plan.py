@@ -10,7 +10,7 @@ from vultus.devices.registry import Options
 from vultus.devices.v4l2_cameras import Camera, find_node
 from vultus.devices.v4l2_controls import EXPOSURE, GAIN
 from vultus.devices.v4l2_kernel import Kernel
-from vultus.devices.v4l2_profile import Profile
+from vultus.devices.v4l2_profile import CAPTURES, Profile
 from vultus.devices.v4l2_survey import Survey, Wish, ranked, survey_node
 from vultus.errors import DeviceError
 from vultus.frames import Stream
@@ -32,6 +32,9 @@ class Choice:
     emitter: bool = True
     depth_unit_mm: float | None = None
     settings: tuple[tuple[Stream, str, int], ...] = ()
+
+
+USUAL_CHOICE: Final = Choice()
 
 
 def choice_of(options: Options) -> Choice:
@@ -76,18 +79,16 @@ def choose(camera: Camera, surveys: tuple[Survey, ...], choice: Choice, kernel: 
 
 def attempts(chosen: Chosen, choice: Choice, profile: Profile | None) -> list[tuple[str, tuple[str, ...]]]:
     """List the captures to try, what was qualified first: (kind, colour formats, () = any). Compressed colour needs least of the bus."""
-    rgb = chosen[Stream.RGB][0].modes if Stream.RGB in chosen else ()
-    formats: list[tuple[str, ...]] = [(), ("MJPG",)] if any(m.format == "MJPG" for m in rgb) else [()]
-    every = [(kind, names) for kind in ("concurrent", "alternating") for names in formats]
+    rgb = {m.format for m in chosen[Stream.RGB][0].modes} if Stream.RGB in chosen else set()
+    formats: list[tuple[str, ...]] = [(), ("MJPG",)] if "MJPG" in rgb else [()]
+    kinds: tuple[str, ...] = CAPTURES if choice.capture == "auto" else (choice.capture,)
     if len(chosen) == 1:
-        return [("concurrent", names) for names in formats]
-    if choice.capture != "auto":
-        return [a for a in every if a[0] == choice.capture]
-    if profile is not None and profile.capture == "alternating":
-        return [a for a in every if a[0] == "alternating"]
-    if profile is not None and any(m.format == profile.rgb_format for m in rgb):
-        every.insert(0, ("concurrent", (profile.rgb_format,)))
-    return every
+        kinds = CAPTURES[:1]
+    if profile is not None and profile.rgb_format in rgb:
+        formats.insert(0, (profile.rgb_format,))
+    if profile is not None and profile.capture in kinds:
+        kinds = kinds[kinds.index(profile.capture) :]
+    return [(kind, names) for kind in kinds for names in formats]
 
 
 def _depth_unit(camera: Camera, choice: Choice) -> float | None:
