@@ -32,12 +32,13 @@ class Stream(enum.StrEnum):
 
 
 class Source(enum.StrEnum):
-    """Where frame sets come from; a policy names those that it accepts."""
+    """Where frame sets come from; a policy names those that it accepts. `VIRTUAL` is a camera that software makes up."""
 
     LIVE = "live"
     RECORDING = "recording"
     IMAGES = "images"
     SIMULATED = "simulated"
+    VIRTUAL = "virtual"
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,13 @@ def pairing_folder(environ: Mapping[str, str] | None = None) -> Path:
     return Path(named).expanduser() if named else default_store().parent / "heads"
 
 
+def camera_folder() -> Path:
+    """Return where `vultus devices --qualify` puts what it measured of a camera."""
+    import platformdirs
+
+    return platformdirs.user_config_path("vultus", appauthor=False) / "cameras"
+
+
 def default_store() -> Path:
     """Return where the template store lies when nobody says otherwise: the user's own data folder."""
     import platformdirs

@@ -45,6 +45,11 @@ class Guide:
         if self._progress is not None and self._task is not None:
             self._progress.update(self._task, hint=hint_words(hint))
 
+    def say(self, what: str) -> None:
+        """Show what is being done until the next."""
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, hint=what)
+
     def count(self, done: int) -> None:
         """Show how many have been taken, of a total that may not be known."""
         if self._progress is not None and self._task is not None:

@@ -24,7 +24,7 @@ TierName = Annotated[
 AllowRecordings = Annotated[
     bool, typer.Option("--allow-recordings", help="Accept recordings and picture files, which anyone can replay: for tests only.")
 ]
-AllowSimulated = Annotated[bool, typer.Option("--allow-simulated", help="Accept simulated sensors: for tests only.")]
+AllowSimulated = Annotated[bool, typer.Option("--allow-simulated", help="Accept simulated sensors and virtual cameras: for tests only.")]
 AllowExtrapolation = Annotated[
     bool, typer.Option("--allow-extrapolation", help="Accept a target below what the calibration data can support by itself.")
 ]

@@ -26,7 +26,7 @@ def policy_of(
     if allow_recordings:
         sources |= {Source.RECORDING, Source.IMAGES}
     if allow_simulated:
-        sources.add(Source.SIMULATED)
+        sources |= {Source.SIMULATED, Source.VIRTUAL}
     chosen: dict[str, Any] = {"sources": frozenset(sources), "allow_extrapolation": allow_extrapolation}
     with arguments():
         if tier is not None:

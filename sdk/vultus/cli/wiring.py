@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from vultus import settings
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from vultus.devices.base import Device
     from vultus.devices.known_heads import KnownHeads
     from vultus.devices.serial_device import SerialHead
+    from vultus.devices.v4l2_profile import Profile
     from vultus.doctor import Check
     from vultus.manifest import Manifest
     from vultus.policy import Policy
@@ -89,6 +90,23 @@ class Wiring:
         from vultus.devices.registry import schemes
 
         return schemes()
+
+    def cameras(self) -> list[dict[str, Any]]:
+        """Describe the cameras that are plugged in."""
+        from vultus.devices.v4l2_listing import list_cameras
+
+        return list_cameras()
+
+    def qualify(self, url: str, on_step: Callable[[str], None]) -> tuple[Profile, Path]:
+        """Measure how a camera captures best and keep the result."""
+        from vultus.devices.registry import create_device
+        from vultus.devices.v4l2 import V4l2
+        from vultus.devices.v4l2_qualify import qualify
+
+        device = create_device(url)
+        if not isinstance(device, V4l2):
+            raise TypeError("--qualify needs the v4l2: URL of a camera; vultus devices lists them")
+        return qualify(device.name, device.choice, on_step=on_step)
 
     def record(self, device: Device, path: Path, seconds: float | None, frames: int | None, on_count: Callable[[int], None]) -> int:
         """Record until the first limit, tell the number of frame sets after each, and return it."""

@@ -121,6 +121,9 @@ class FakeWiring(Wiring):
             raise DeviceNotFound("there is no device none: vultus devices lists them")
         return self.device.open()
 
+    def cameras(self):
+        return []
+
     def authenticator(self, store, policy):
         return FakeAuthenticator(self, store, policy)
 

@@ -63,7 +63,9 @@ def test_devices(run):
     assert "replay:morning.mcap  a recording made with vultus record" in run("devices").out
     result = run("devices", "fake:", "--json")
     assert result.code == 0
-    assert result.json["streams"] == [{"stream": "rgb", "width": 30, "height": 20, "dtype": "uint8"}]
+    streams = [{"stream": "rgb", "width": 30, "height": 20, "dtype": "uint8", "sensor_format": None, "rate_hz": None}]
+    assert result.json["streams"] == streams
+    assert result.json["live"]
     assert result.json["source"] == "live"
 
 
