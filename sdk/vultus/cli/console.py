@@ -85,9 +85,14 @@ class Console:
         with contextlib.suppress(BrokenPipeError):
             print(f"warning: {' '.join(message.split())}", file=self._err, flush=True)
 
+    @property
+    def interactive(self) -> bool:
+        """True when a person can be asked."""
+        return self._err.isatty() and sys.stdin.isatty()
+
     def confirm(self, question: str) -> bool:
         """Ask on a terminal; nobody is asked in a pipe, where the command itself is the consent."""
-        if self.json or not (self._err.isatty() and sys.stdin.isatty()):
+        if self.json or not self.interactive:
             return True
         print(f"{question} [y/N] ", end="", file=self._err, flush=True)
         return sys.stdin.readline().strip().lower() in ("y", "yes")

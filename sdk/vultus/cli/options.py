@@ -28,4 +28,8 @@ AllowSimulated = Annotated[bool, typer.Option("--allow-simulated", help="Accept 
 AllowExtrapolation = Annotated[
     bool, typer.Option("--allow-extrapolation", help="Accept a target below what the calibration data can support by itself.")
 ]
+RecordingKey = Annotated[
+    Path | None,
+    typer.Option("--key", metavar="PATH", help="Key file of an encrypted recording; default: your own, or what the recording names."),
+]
 Figures = Annotated[bool, typer.Option("--figures", help="Show scores, cues and times too. An attacker could climb them: keep them local.")]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vultus import settings
 
 if TYPE_CHECKING:
     from vultus.authenticator import Authenticator
     from vultus.devices.base import Device
+    from vultus.devices.envelope import Consent, Key
     from vultus.doctor import Check
     from vultus.manifest import Manifest
     from vultus.policy import Policy
@@ -37,11 +38,11 @@ class Wiring:
 
         return Rehearsal.open(path, create=False)
 
-    def open_device(self, url: str) -> Device:
+    def open_device(self, url: str, **options: Any) -> Device:
         """Open a device."""
         from vultus.devices.registry import open_device
 
-        return open_device(url)
+        return open_device(url, **options)
 
     def authenticator(self, store: TemplateStore, policy: Policy) -> Authenticator:
         """Make the authenticator."""
@@ -73,12 +74,21 @@ class Wiring:
 
         return schemes()
 
-    def record(self, device: Device, path: Path, seconds: float | None, frames: int | None, on_count: Callable[[int], None]) -> int:
+    def record(
+        self,
+        device: Device,
+        path: Path,
+        seconds: float | None,
+        frames: int | None,
+        on_count: Callable[[int], None],
+        consent: Consent | None = None,
+        key: Key | None = None,
+    ) -> int:
         """Record until the first limit, tell the number of frame sets after each, and return it."""
         from vultus.devices.recorder import record
 
         numbers = itertools.count(1)
-        return record(device, path, count=frames, seconds=seconds, on_frame_set=lambda _: on_count(next(numbers)))
+        return record(device, path, count=frames, seconds=seconds, consent=consent, key=key, on_frame_set=lambda _: on_count(next(numbers)))
 
     def checks(self, store: Path, device: str | None) -> tuple[Check, ...]:
         """Run the doctor's checks."""
