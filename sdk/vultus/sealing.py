@@ -65,9 +65,7 @@ class KeyFile:
         finally:
             os.close(descriptor)
         if len(key) != KEY_BYTES:
-            raise StoreError(
-                f"the key file {self.path} has {info.st_size} bytes, not {KEY_BYTES}: put the right file back, or {self.lost}"
-            )
+            raise StoreError(f"the key file {self.path} has {info.st_size} bytes, not {KEY_BYTES}: put the right file back, or {self.lost}")
         return key
 
     def _check(self, info: os.stat_result) -> None:
