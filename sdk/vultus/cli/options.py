@@ -28,6 +28,9 @@ AllowSimulated = Annotated[bool, typer.Option("--allow-simulated", help="Accept 
 AllowExtrapolation = Annotated[
     bool, typer.Option("--allow-extrapolation", help="Accept a target below what the calibration data can support by itself.")
 ]
+AllowOtherDevices = Annotated[
+    bool, typer.Option("--allow-other-devices", help="Accept people who were enrolled with another camera than this one.")
+]
 RecordingKey = Annotated[
     Path | None,
     typer.Option("--key", metavar="PATH", help="Key file of an encrypted recording; default: your own, or what the recording names."),
