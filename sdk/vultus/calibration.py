@@ -208,7 +208,7 @@ def load(folder: Path) -> Calibration:
     try:
         tables = {t.pair: t for t in (_table(raw) for raw in match["pairs"])}
         limits = Limits(**{k: float(v["value"]) for k, v in live["limits"].items()})
-    except (KeyError, TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise CalibrationError(f"the calibration in {folder} lacks or garbles a field ({error}); reinstall vultus") from None
     return Calibration(f"{match['id']}+{live['id']}", match["graph"], tables, limits)
 
@@ -224,6 +224,8 @@ def carry(base: Calibration, path: Path) -> Calibration:
             genuine = _genuine(raw)
             source = base.tables[Modality.RGB, Modality.RGB]
             pair = (Modality(raw["pair"][0]), Modality(raw["pair"][1]))
+            if not (0 < raw["scale"] < math.inf and 0 <= raw["margin"] < math.inf and abs(raw["shift"]) < math.inf and raw["llr"][0] > 0):
+                raise ValueError("scale and slope must be positive, margin and shift finite")
             tables[pair] = PairTable(
                 pair, source.scores, source.fmr, source.fmr_low, source.fmr_high, (float(raw["llr"][0]), float(raw["llr"][1])),
                 source.people, source.comparisons, genuine, simulated=False, mean=source.mean, deviation=source.deviation, extrapolated=True,
@@ -233,13 +235,15 @@ def carry(base: Calibration, path: Path) -> Calibration:
         identity = DeviceIdentity(d["kind"], d["model"], d["serial"], Source(d["source"]))
         vote = _vote(document["vote"]) if "vote" in document else None
         space = _space(document["space"]) if "space" in document else None
-    except (KeyError, TypeError, ValueError) as error:
+        name = f"{base.id}+{document['id']}"
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise CalibrationError(f"{path} lacks or garbles a field ({error}); run 'vultus calibrate' again") from None
-    return Calibration(f"{base.id}+{document['id']}", base.graph, tables, base.limits, identity, vote, space)
+    return Calibration(name, base.graph, tables, base.limits, identity, vote, space)
 
 
 def _space(raw: Mapping[str, Any]) -> Space:
-    return Space({Modality(m): np.asarray(v, np.float32) for m, v in raw["means"].items()}, np.asarray(raw["turn"], np.float32))
+    with np.errstate(over="ignore"):  # what does not fit becomes infinite, which a space refuses
+        return Space({Modality(m): np.asarray(v, np.float32) for m, v in raw["means"].items()}, np.asarray(raw["turn"], np.float32))
 
 
 def _vote(raw: Mapping[str, Any]) -> Vote:

@@ -1,6 +1,7 @@
 """Policy: from evidence to a decision; pure, and the only place where an accept is built.
 
-Gates run in one order and the first that does not pass gives the reason: source, lock, streams, time, face, quality, liveness, match.
+Gates run in one order and the first that does not pass gives the reason: source, lock, repetition, time, face, quality, liveness,
+enrolment, device, match.
 A missing measurement never passes a gate: no stage result, no calibration, no template, no accept.
 """
 
@@ -46,6 +47,8 @@ class Policy:
     max_skew_ms: largest distance between the frames of a set. max_frame_sets: frame sets of one `sign_in` that may be matched; each is
     held to target_fmr / max_frame_sets, so that looking several times does not raise the rate. max_failures, lock_s: rejects
     in a row that lock and for how long. allow_extrapolation: accept a target that the calibration data cannot support by itself.
+    bind_device: a template serves frames of the live unit that it was enrolled with, and of no other live one; sources that are not live
+    are not bound, since they are believed only by name. A unit that does not tell its serial is its model.
     """
 
     target_fmr: float = 1e-4
@@ -57,6 +60,7 @@ class Policy:
     max_failures: int = 5
     lock_s: float = 30.0
     allow_extrapolation: bool = False
+    bind_device: bool = True
 
     def __post_init__(self) -> None:
         if not 0.0 < self.target_fmr <= 0.01:
@@ -75,6 +79,7 @@ class Evidence:
 
     `claimed` is the user of a 1:1 comparison; `match` the best candidate's comparison and `user` that candidate; `candidates` how many
     users were compared (the target is divided by it). `calibrated` False means that pairs were scored but no table holds for them.
+    `bound` False means that the templates come from other devices; `repeated` that a picture was shown in an earlier attempt.
     """
 
     source: Source
@@ -90,6 +95,8 @@ class Evidence:
     calibrated: bool = False
     supported: bool = False
     locked_s: float = 0.0
+    bound: bool = True
+    repeated: bool = False
     hints: tuple[Hint, ...] = ()
     modalities: Mapping[str, str] = field(default_factory=dict)
     latency_ms: Mapping[str, float] = field(default_factory=dict)
@@ -103,6 +110,7 @@ _OUTCOMES: Final[Mapping[Reason, Outcome]] = {
     Reason.SPOOF: Outcome.REJECT,
     Reason.NO_MATCH: Outcome.REJECT,
     Reason.NOT_ENROLLED: Outcome.REJECT,
+    Reason.OTHER_DEVICE: Outcome.REJECT,
 }
 """Every other reason asks for more evidence: UNDECIDED."""
 
@@ -140,6 +148,8 @@ def presentation(evidence: Evidence, policy: Policy) -> Reason:
         return Reason.SOURCE_NOT_ALLOWED
     if evidence.locked_s > 0:
         return Reason.LOCKED
+    if evidence.repeated:
+        return Reason.REPEATED
     if not evidence.skew_ms <= policy.max_skew_ms:
         return Reason.STALE
     if evidence.faces < 1:
@@ -178,6 +188,8 @@ def first_failing(evidence: Evidence, policy: Policy) -> Reason:
         return reason
     if not evidence.enrolled:
         return Reason.NOT_ENROLLED
+    if policy.bind_device and not evidence.bound:
+        return Reason.OTHER_DEVICE
     if not evidence.calibrated:
         return Reason.NOT_CALIBRATED
     if evidence.match is None or evidence.user is None or evidence.candidates < 1 or evidence.looks < 1:

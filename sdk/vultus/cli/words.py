@@ -30,6 +30,7 @@ _REASONS: Final = {
     "accepted": "recognised",
     "source_not_allowed": "frames from this kind of source are not allowed",
     "stream_missing": "a stream that the policy needs is missing",
+    "repeated": "the same pictures were shown before: a frozen camera, or frames put in again",
     "stale": "the frames of one set were not taken at one time",
     "no_face": "no face was seen",
     "multiple_faces": "more than one face was seen",
@@ -42,6 +43,7 @@ _REASONS: Final = {
     "match_missing": "nothing could be compared",
     "not_calibrated": "there is no calibration for this comparison",
     "not_enrolled": "not enrolled",
+    "other_device": "enrolled with another camera",
     "locked": "locked after too many failed attempts",
     "timeout": "the time is over",
     "cancelled": "cancelled",
@@ -51,6 +53,8 @@ _REMEDIES: Final = {
     "liveness_missing": "use a device with NIR and depth, or choose a weaker --tier by name",
     "not_calibrated": "choose a --target-fmr that the calibration supports, or --allow-extrapolation by name",
     "not_enrolled": "enrol first: vultus enroll NAME",
+    "other_device": "enrol with this camera, or --allow-other-devices by name",
+    "repeated": "unplug the camera and plug it in again",
 }
 
 
