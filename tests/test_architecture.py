@@ -25,6 +25,7 @@ LAYERS: tuple[frozenset[str], ...] = (
             "database",
             "device_fitting",
             "fitting",
+            "guard",
             "ledger",
             "policy",
             "sealing",

@@ -10,6 +10,7 @@ import numpy as np
 
 from vultus import calibration as cal
 from vultus.errors import NotEnrolled, StoreOutdated
+from vultus.guard import Guard
 from vultus.pipeline import Probe
 from vultus.policy import Evidence
 from vultus.stages.match import stack
@@ -23,10 +24,11 @@ _MANY: Final = 32
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
-    """An enrolled user and the reference embeddings, one float32 (n, d) matrix a modality."""
+    """An enrolled user, the reference embeddings, one float32 (n, d) matrix a modality, and what guards them."""
 
     user: str
     references: Mapping[Modality, F32]
+    guard: Guard
 
 
 class Gallery:
@@ -48,7 +50,7 @@ class Gallery:
             enrolled = self._store.all(self._graph)
             if enrolled.outdated and not enrolled.templates:
                 raise StoreOutdated(f"{len(enrolled.outdated)} templates were made by another graph; enrol them again")
-            self._held = (revision, tuple(Candidate(t.user, stack(t.embeddings)) for t in enrolled))
+            self._held = (revision, tuple(Candidate(t.user, stack(t.embeddings), t.guard) for t in enrolled))
         return self._held[1]
 
     def _one(self, user: str) -> tuple[Candidate, ...]:
@@ -58,7 +60,7 @@ class Gallery:
                 template = self._store.get(user, self._graph)
             except NotEnrolled:
                 return ()
-            self._claimed = (revision, user, (Candidate(template.user, stack(template.embeddings)),))
+            self._claimed = (revision, user, (Candidate(template.user, stack(template.embeddings), template.guard),))
         return self._claimed[2]
 
     def likely(self, candidates: tuple[Candidate, ...], probes: Sequence[Embedding]) -> Sequence[Candidate]:
@@ -120,12 +122,9 @@ def match_of(usable: list[tuple[PairScore, cal.PairTable]], target: float, state
     return match, all(t.supported for t in thresholds)
 
 
-def evidence_of(
-    probe: Probe, *, looks: int = 1, enrolled: bool = False, calibrated: bool = False, user: str | None = None,
-    match: Match | None = None, supported: bool = False, candidates: int = 0,
-) -> Evidence:  # fmt: skip
-    """Return a probe as evidence, with what its comparison found."""
+def evidence_of(probe: Probe, guard: Guard, looks: int = 1) -> Evidence:
+    """Return a probe as evidence that nothing was compared with yet, one of `looks` at a device that asks for `guard`."""
     return Evidence(
-        probe.source, probe.skew_ms, probe.faces, probe.quality, probe.liveness, user, match, candidates, looks, enrolled, calibrated,
-        supported, hints=probe.hints, modalities=probe.modalities, latency_ms=probe.latency_ms,
+        probe.source, probe.skew_ms, probe.faces, probe.quality, probe.liveness, looks=looks, guard=guard, hints=probe.hints,
+        modalities=probe.modalities, latency_ms=probe.latency_ms,
     )  # fmt: skip

@@ -18,6 +18,8 @@ MIN_PEOPLE: Final = 20
 MIN_SAMPLES: Final = 100
 """Live samples without which a quantile of one in a hundred says nothing."""
 FOLDS: Final = 5
+LEAST_SPECIES: Final = 2
+"""Species without which none can be held out."""
 STRENGTH: Final = 0.05
 """Inverse weight of the weights' squares in the logistic fit: strong, for 45 weights and a few hundred live samples."""
 UNSURE: Final = 0.02
@@ -25,10 +27,11 @@ REFUSED: Final = 0.01
 """Shares of live samples, of people held out of the fit, below whose ratio the vote abstains and fails."""
 
 
-def fit_vote(live: Values, people: Sequence[str], attacks: Values, attacked: Sequence[str]) -> Vote:
-    """Return the vote. `people` names who is seen in each live sample, `attacked` whose pictures each attack shows.
+def fit_vote(live: Values, people: Sequence[str], attacks: Values, attacked: Sequence[str], species: Sequence[str] = ()) -> Vote:
+    """Return the vote. `people` names who is seen in each live sample, `attacked` whose pictures each attack shows, `species` its species.
 
-    Limits are quantiles of the ratios that each fifth of the people gets from a fit on the others. Raises CalibrationError on too few.
+    Limits are quantiles of the ratios that each fifth of the people gets from a fit on the others. With `species` the vote also holds the
+    ratios that a policy's rates are looked up in, and its ratios are brought to scale on them. Raises CalibrationError on too few.
     """
     names = sorted(set(people))
     if len(names) < MIN_PEOPLE or len(live) < MIN_SAMPLES:
@@ -45,7 +48,45 @@ def fit_vote(live: Values, people: Sequence[str], attacks: Values, attacked: Seq
         mean, deviation, weights = _weights(x[mine != k], y[theirs != k])
         ratios[mine == k] = spread(standard(x[mine == k], mean, deviation)) @ weights
     mean, deviation, weights = _weights(x, y)
-    return Vote(mean, deviation, weights, float(np.quantile(ratios, UNSURE)), float(np.quantile(ratios, REFUSED)))
+    held = _held_out(x, mine, y, theirs, species)
+    slope, offset = _scale(ratios, held)
+    weights = slope * weights
+    weights[0] += offset
+    live_ratios = np.sort(slope * ratios + offset)
+    limits = (float(np.quantile(live_ratios, UNSURE)), float(np.quantile(live_ratios, REFUSED)))
+    return Vote(mean, deviation, weights, *limits, live_ratios, {name: np.sort(slope * r + offset) for name, r in held.items()})
+
+
+def _held_out(x: F64, mine: F64, y: F64, theirs: F64, species: Sequence[str]) -> dict[str, F64]:
+    """Return the ratios of each species' attacks from fits without that species, each half of the people's from a fit without them."""
+    kinds = np.array(species)
+    out: dict[str, F64] = {}
+    if len(set(species)) < LEAST_SPECIES:
+        return out
+    for name in sorted(set(species)):
+        found = np.empty(int((kinds == name).sum()))
+        for half in (0, 1):
+            own = theirs[kinds == name] % 2 == half
+            if own.any():
+                mean, deviation, weights = _weights(x[mine % 2 != half], y[(kinds != name) & (theirs % 2 != half)])
+                found[own] = spread(standard(y[kinds == name][own], mean, deviation)) @ weights
+        out[name] = found
+    return out
+
+
+def _scale(live: F64, attacks: Mapping[str, F64]) -> tuple[float, float]:
+    """Return slope and offset that make held-out ratios mean what they say, every species counting alike; (1, 0) without attacks."""
+    if not attacks:
+        return 1.0, 0.0
+    from sklearn.linear_model import LogisticRegression
+
+    ratios = np.concatenate([live, *attacks.values()])
+    truth = np.concatenate([np.ones(live.size), np.zeros(ratios.size - live.size)])
+    share = [np.full(live.size, 0.5 / live.size), *(np.full(a.size, 0.5 / a.size / len(attacks)) for a in attacks.values())]
+    model = LogisticRegression(C=1e6, max_iter=2000).fit(ratios[:, None], truth, sample_weight=np.concatenate(share) * ratios.size)
+    slope = float(model.coef_[0, 0])
+    # A slope of nought or less would mean that the vote knows nothing; it is kept as it is and the rates of the tables say so.
+    return (slope, float(model.intercept_[0])) if slope > 0 else (1.0, 0.0)
 
 
 def _weights(live: F64, attacks: F64) -> tuple[F64, F64, F64]:
@@ -75,4 +116,10 @@ def vote_document(vote: Vote, *, people: int, live: int, attacks: Mapping[str, i
         "people": people,
         "live_samples": live,
         "simulated_attacks": dict(attacks),
+        "tables": {"live": _quantiles(vote.live), "attacks": {name: _quantiles(found) for name, found in vote.attacks.items()}},
     }
+
+
+def _quantiles(ratios: F64) -> list[float]:
+    """Return the ratios in rising order, rounded: they belong to nobody any more."""
+    return [round(float(r), 3) for r in np.sort(ratios)]

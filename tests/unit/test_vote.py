@@ -35,7 +35,8 @@ def faces(n: int, seed: int, shading: float = 0.54, structure: float = 0.59) -> 
 def fitted() -> Vote:
     """Fit a vote on 40 people and on two made-up species."""
     attacks = faces(150, 2, shading=0.0) + faces(150, 3, structure=0.05)
-    return fit_vote(faces(240, 1), [f"p{i % 40}" for i in range(240)], attacks, [f"p{i % 40}" for i in range(300)])
+    people, species = [f"p{i % 40}" for i in range(300)], ["shaded"] * 150 + ["mixed"] * 150
+    return fit_vote(faces(240, 1), people[:240], attacks, people, species)
 
 
 VOTE = fitted()
@@ -101,6 +102,52 @@ def test_what_incriminates_most_is_named_and_only_its_change_changes_it(name: st
         if other != name:
             assert VOTE.worst({**bad, other: AVERAGE[other] * 1.02}) == name
     assert VOTE.cast(liveness(AVERAGE)).cues[-1].verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize("rate", [0.02, 0.05, 0.2, 0.5])
+def test_a_policy_chooses_how_many_attacks_pass_and_how_many_live_faces_fail(rate: float) -> None:
+    """Aimed at a rate, the vote lets no larger share of its held-out attacks of any species pass, and fails no larger share of live faces."""
+    strict = VOTE.aimed(rate, None)
+    assert strict is not None
+    assert max(float(np.mean(ratios >= strict.pass_llr)) for ratios in VOTE.attacks.values()) <= rate
+    kind = VOTE.aimed(None, rate)
+    assert kind is not None
+    assert float(np.mean(VOTE.live < kind.fail_llr)) <= rate
+    assert kind.fail_llr <= kind.pass_llr
+    assert VOTE.aimed(None, None) == VOTE or VOTE.aimed(None, None).pass_llr == VOTE.pass_llr
+
+
+@given(one=st.floats(0.02, 0.5), other=st.floats(0.02, 0.5))
+def test_a_stricter_rate_never_passes_more(one: float, other: float) -> None:
+    """Asking for fewer attacks never lowers what it takes to pass, and asking for fewer refusals never raises what fails."""
+    low, high = min(one, other), max(one, other)
+    strict, loose = VOTE.aimed(low, None), VOTE.aimed(high, None)
+    assert strict is not None
+    assert loose is not None
+    assert strict.pass_llr >= loose.pass_llr
+    few, many = VOTE.aimed(None, low), VOTE.aimed(None, high)
+    assert few is not None
+    assert many is not None
+    assert few.fail_llr <= many.fail_llr
+
+
+def test_a_rate_that_the_sample_cannot_support_is_refused() -> None:
+    """240 live samples support no BPCER below 1.25 %, 150 attacks of a species no IAPAR below 2 %, and no table supports none."""
+    assert VOTE.aimed(0.019, None) is None
+    assert VOTE.aimed(None, 0.012) is None
+    assert VOTE.aimed(0.019, 0.012, beyond=True) is not None
+    bare = Vote(VOTE.mean, VOTE.deviation, VOTE.weights, VOTE.pass_llr, VOTE.fail_llr)
+    assert bare.aimed(0.5, None, beyond=True) is None
+    assert bare.aimed(None, 0.5, beyond=True) is None
+    assert bare.aimed(None, None) is not None
+
+
+def test_the_ratios_mean_what_they_say() -> None:
+    """Among held-out ratios, every species counting alike, the odds of live are within a factor of e of those stated."""
+    for low, high in ((-1.5, 0.0), (0.0, 1.5)):
+        live = float(np.mean((low <= VOTE.live) & (high > VOTE.live)))
+        fake = float(np.mean([np.mean((low <= r) & (high > r)) for r in VOTE.attacks.values()]))
+        assert low - 1 < np.log((live + 1e-3) / (fake + 1e-3)) < high + 1
 
 
 def test_too_few_people_or_attacks_are_refused() -> None:

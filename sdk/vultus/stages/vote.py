@@ -6,7 +6,7 @@ It can only deny. A cue that was not measured counts as an average live face wou
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -23,27 +23,57 @@ _LOGARITHMIC: Final = frozenset({"depth_relief", "nir_face", "nir_contrast"})
 _LEAST: Final = {"depth_relief": 0.3, "nir_face": 0.02, "nir_contrast": 0.01}
 _FAR: Final = 5.0
 """Standard deviations beyond which a value counts no more: one wild number must not decide by its size."""
+_RULE_OF_THREE: Final = 3.0
+"""None of n seen bounds a rate by 3 / n at 95 %; a rate below that is not supported."""
 _HALF: Final = len(CUES) // 2
 _KINDS: Final[Mapping[str, SpoofKind]] = {"depth_relief": SpoofKind.BENT, "head_outline": SpoofKind.WRONG_SIZE}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Vote:
-    """Means and deviations of live faces, float64 (8,), weights, float64 (45,), and the ratios below which it abstains and fails, in nats."""
+    """Means and deviations of live faces, float64 (n,), weights, float64 (1 + n + n (n + 1) / 2,), and the ratios in nats below which it
+    abstains and fails.
+
+    `live` are the ratios of live faces, of people held out of the fit, and `attacks` by species those of simulated attacks, of people and
+    species held out: what a rate is looked up in. Empty where they were not measured.
+    """
 
     mean: F64
     deviation: F64
     weights: F64
     pass_llr: float
     fail_llr: float
+    live: F64 = field(default_factory=lambda: np.zeros(0))
+    attacks: Mapping[str, F64] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         n = len(CUES)
         if self.mean.shape != (n,) or self.deviation.shape != (n,) or self.weights.shape != (1 + n + n * (n + 1) // 2,):
             raise ValueError(f"a vote weighs {n} cues")
-        finite = all(np.isfinite(v).all() for v in (self.mean, self.deviation, self.weights, self.pass_llr, self.fail_llr))
+        numbers = (self.mean, self.deviation, self.weights, self.pass_llr, self.fail_llr, self.live, *self.attacks.values())
+        finite = all(bool(np.isfinite(np.asarray(v, np.float64)).all()) for v in numbers)
         if not finite or (self.deviation <= 0).any() or self.fail_llr > self.pass_llr:
             raise ValueError("a vote's numbers are finite, deviations positive, and it fails below where it abstains")
+
+    def aimed(self, iapar: float | None, bpcer: float | None, *, beyond: bool = False) -> Vote | None:
+        """Return this vote with limits for a policy's rates; None where its tables cannot support one of them (unless `beyond`).
+
+        iapar: largest share of attacks of the worst species that passes. bpcer: largest share of live faces that fails. None keeps the
+        limit that the calibration came with. A rate takes at least 3 / rate presentations (the rule of three).
+        """
+        good, bad = self.pass_llr, self.fail_llr
+        if bpcer is not None:
+            if self.live.size == 0 or (self.live.size * bpcer < _RULE_OF_THREE and not beyond):
+                return None
+            bad = float(np.sort(self.live)[int(bpcer * self.live.size)])
+        if iapar is not None:
+            fewest = min((a.size for a in self.attacks.values()), default=0)
+            if fewest == 0 or (fewest * iapar < _RULE_OF_THREE and not beyond):
+                return None
+            good = max(float(np.sort(a)[::-1][int(iapar * a.size)]) for a in self.attacks.values())
+            good = float(np.nextafter(good, np.inf))
+            bad = min(bad, good) if bpcer is None else bad
+        return replace(self, pass_llr=max(good, bad), fail_llr=bad)
 
     def log_lr(self, values: Mapping[str, float | None]) -> float | None:
         """Return the log-likelihood ratio of live over attack, in nats; None when fewer than half of the cues were measured."""
