@@ -22,7 +22,7 @@ from vultus.errors import CalibrationError
 from vultus.stages.liveness import Limits
 from vultus.stages.match import compare
 from vultus.stages.space import Space
-from vultus.stages.vote import Vote
+from vultus.stages.vote import CUES, Vote
 from vultus.types import F32, DeviceIdentity, Embedding, Liveness, Modality, PairScore, Source
 
 FORMAT: Final = 1
@@ -249,11 +249,13 @@ def _space(raw: Mapping[str, Any]) -> Space:
 
 
 def _vote(raw: Mapping[str, Any]) -> Vote:
-    mean, deviation, weights = (np.asarray(raw[k], np.float64) for k in ("mean", "deviation", "weights"))
-    tables = raw.get("tables", {})
-    live = np.asarray(tables.get("live", ()), np.float64)
-    attacks = {str(name): np.asarray(found, np.float64) for name, found in tables.get("attacks", {}).items()}
-    return Vote(mean, deviation, weights, float(raw["pass_llr"]), float(raw["fail_llr"]), live, attacks)
+    if tuple(raw["cues"]) != CUES:
+        raise ValueError("the vote weighs other cues")
+    course, deviation, means, spreads = (np.asarray(raw[k], np.float64) for k in ("course", "deviation", "means", "spreads"))
+    pass_llr, fail_llr, slope, offset = (float(raw[k]) for k in ("pass_llr", "fail_llr", "slope", "offset"))
+    live = np.asarray(raw["tables"]["live"], np.float64)
+    attacks = {str(name): np.asarray(found, np.float64) for name, found in raw["tables"]["attacks"].items()}
+    return Vote(course, deviation, means, spreads, pass_llr, fail_llr, slope, offset, live, attacks)
 
 
 def _genuine(raw: Mapping[str, Any]) -> F64:

@@ -40,9 +40,8 @@ def shots(url: str, count: int = 1) -> list[FrameSet]:
 
 def vote(pass_llr: float) -> Vote:
     """Return a vote that says 1 nat of everything, and passes from `pass_llr`."""
-    weights = np.zeros(1 + N + N * (N + 1) // 2)
-    weights[0] = 1.0
-    return Vote(np.zeros(N), np.ones(N), weights, pass_llr, min(pass_llr, 0.5))
+    alike = np.stack([np.eye(N)] * 2)
+    return Vote(np.zeros((4, N)), np.ones(N), np.zeros((2, N)), alike, pass_llr, min(pass_llr, 0.5), offset=1.0)
 
 
 def calibrated(folder: Path, device: DeviceIdentity, pass_llr: float) -> Path:
