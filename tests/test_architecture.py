@@ -43,6 +43,7 @@ LAYERS: tuple[frozenset[str], ...] = (
             "database",
             "device_fitting",
             "fitting",
+            "guard",
             "ledger",
             "policy",
             "space_fitting",

@@ -22,7 +22,7 @@ from vultus.errors import CalibrationError
 from vultus.stages.liveness import Limits
 from vultus.stages.match import compare
 from vultus.stages.space import Space
-from vultus.stages.vote import Vote
+from vultus.stages.vote import CUES, Vote
 from vultus.types import F32, DeviceIdentity, Embedding, Liveness, Modality, PairScore, Source
 
 FORMAT: Final = 1
@@ -158,9 +158,15 @@ class Calibration:
             return compare(probes, references)
         return compare(self.space.probes(probes), self.space.references(references))
 
-    def voted(self, liveness: Liveness | None) -> Liveness | None:
-        """Return the liveness with the sensor's own vote, where it has one and a face was judged."""
-        return liveness if liveness is None or self.vote is None else self.vote.cast(liveness)
+    def voted(
+        self, liveness: Liveness | None, iapar: float | None = None, bpcer: float | None = None, *, beyond: bool = False
+    ) -> Liveness | None:
+        """Return the liveness with the sensor's own vote, aimed at a policy's rates, where a face was judged.
+
+        Without a vote, or for rates that it cannot support (unless `beyond`), no vote is added: a policy that asks for one then refuses.
+        """
+        aimed = None if self.vote is None else self.vote.aimed(iapar, bpcer, beyond=beyond)
+        return liveness if liveness is None or aimed is None else aimed.cast(liveness)
 
     def table(self, probe: Modality, reference: Modality, source: Source) -> PairTable | None:
         """Return the table of a pair, or None where there is none: a table made from simulated NIR serves simulated sensors alone."""
@@ -247,8 +253,13 @@ def _space(raw: Mapping[str, Any]) -> Space:
 
 
 def _vote(raw: Mapping[str, Any]) -> Vote:
-    mean, deviation, weights = (np.asarray(raw[k], np.float64) for k in ("mean", "deviation", "weights"))
-    return Vote(mean, deviation, weights, float(raw["pass_llr"]), float(raw["fail_llr"]))
+    if tuple(raw["cues"]) != CUES:
+        raise ValueError("the vote weighs other cues")
+    course, deviation, means, spreads = (np.asarray(raw[k], np.float64) for k in ("course", "deviation", "means", "spreads"))
+    pass_llr, fail_llr, slope, offset = (float(raw[k]) for k in ("pass_llr", "fail_llr", "slope", "offset"))
+    live = np.asarray(raw["tables"]["live"], np.float64)
+    attacks = {str(name): np.asarray(found, np.float64) for name, found in raw["tables"]["attacks"].items()}
+    return Vote(course, deviation, means, spreads, pass_llr, fail_llr, slope, offset, live, attacks)
 
 
 def _genuine(raw: Mapping[str, Any]) -> F64:

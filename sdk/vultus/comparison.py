@@ -10,6 +10,7 @@ import numpy as np
 
 from vultus import calibration as cal
 from vultus.errors import NotEnrolled, StoreOutdated
+from vultus.guard import Guard
 from vultus.pipeline import Probe
 from vultus.policy import Evidence
 from vultus.stages.match import stack
@@ -24,10 +25,11 @@ _MANY: Final = 32
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
-    """An enrolled user and the reference embeddings, one float32 (n, d) matrix a modality."""
+    """An enrolled user, the reference embeddings, one float32 (n, d) matrix a modality, what guards them and where they enrolled."""
 
     user: str
     references: Mapping[Modality, F32]
+    guard: Guard
     device: DeviceIdentity | None = None
     """What the user was enrolled with; None = unknown, which is no device."""
 
@@ -77,7 +79,7 @@ class Gallery:
 
 
 def _candidate(template: Template) -> Candidate:
-    return Candidate(template.user, stack(template.embeddings), template.device)
+    return Candidate(template.user, stack(template.embeddings), template.guard, template.device)
 
 
 class Looks:
@@ -130,12 +132,9 @@ def match_of(usable: list[tuple[PairScore, cal.PairTable]], target: float, state
     return match, all(t.supported for t in thresholds)
 
 
-def evidence_of(
-    probe: Probe, *, looks: int = 1, enrolled: bool = False, calibrated: bool = False, user: str | None = None,
-    match: Match | None = None, supported: bool = False, candidates: int = 0,
-) -> Evidence:  # fmt: skip
-    """Return a probe as evidence, with what its comparison found."""
+def evidence_of(probe: Probe, guard: Guard, looks: int = 1) -> Evidence:
+    """Return a probe as evidence that nothing was compared with yet, one of `looks` at a device that asks for `guard`."""
     return Evidence(
-        probe.source, probe.skew_ms, probe.faces, probe.quality, probe.liveness, user, match, candidates, looks, enrolled, calibrated,
-        supported, hints=probe.hints, modalities=probe.modalities, latency_ms=probe.latency_ms,
+        probe.source, probe.skew_ms, probe.faces, probe.quality, probe.liveness, looks=looks, guard=guard, hints=probe.hints,
+        modalities=probe.modalities, latency_ms=probe.latency_ms,
     )  # fmt: skip

@@ -38,7 +38,7 @@ from vultus.types import (
     Verdict,
 )
 
-POLICY = vultus.Policy(sources=frozenset({Source.SIMULATED}), max_failures=1000)
+POLICY = vultus.Policy(sources=frozenset({Source.SIMULATED}), max_failures=1000, max_spoofs=1000)
 IDENTITY = DeviceIdentity("simulator", "list", "1", Source.SIMULATED)
 
 

@@ -8,7 +8,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from vultus.authenticator import Enrollment
 from vultus.cli import main
 from vultus.cli.wiring import Wiring
 from vultus.devices.base import Capabilities, Device
@@ -16,6 +15,7 @@ from vultus.doctor import Check, State
 from vultus.errors import DeviceNotFound
 from vultus.settings import Settings
 from vultus.store import Template, TemplateStore
+from vultus.templates import Enrollment
 from vultus.types import Decision, DeviceIdentity, Embedding, Frame, FrameSet, Hint, Modality, Outcome, Reason, Source, Stream
 
 GRAPH = "ab" * 32
