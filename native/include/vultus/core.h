@@ -135,6 +135,12 @@ int vultus_dot_i8(const int8_t *query, const int8_t *rows, ptrdiff_t stride, ptr
  * 0..255. `room` floats of `scratch`, at least VULTUS_STEM_SCRATCH, are written over. */
 int vultus_stem_f32(const float *weights, ptrdiff_t count, const float *planes, int zero, uint8_t *out, float *scratch, ptrdiff_t room);
 
+/* Coded words of a serial head (serial/PROTOCOL.md, section 3.2). `line` is what goes over the line: 255 bytes and, written, a zero
+ * byte. Writing takes a piece of 1 to 229 bytes and its number among 1 to 16. Reading gives the word's 255 bytes, the piece from the
+ * third one on, and how many bytes were put right; -1 when these bytes are no word. */
+int vultus_word_write(const uint8_t *piece, int size, int number, int pieces, uint8_t *line);
+int vultus_word_read(const uint8_t *line, uint8_t *word, int *repaired);
+
 /* binding: end */
 
 #endif

@@ -13,6 +13,7 @@ from vultus._native.stem import STEM_IN, STEM_OUT, STEM_SCRATCH, STEM_WEIGHTS, s
 from vultus._native.sums import ImageSums, StrobeSums, image_sums, strobe_sums
 from vultus._native.vectors import dot_f32, dot_i8
 from vultus._native.warps import warp_depth, warp_grey, warp_rgb
+from vultus._native.words import read_word, write_word
 
 __all__ = [
     "F64",
@@ -34,6 +35,7 @@ __all__ = [
     "luma",
     "nv12_to_bgr",
     "nv12_to_rgb",
+    "read_word",
     "register_depth",
     "register_through_depth",
     "stem",
@@ -41,6 +43,7 @@ __all__ = [
     "warp_depth",
     "warp_grey",
     "warp_rgb",
+    "write_word",
     "yuyv_to_bgr",
     "yuyv_to_rgb",
 ]

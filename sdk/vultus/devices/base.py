@@ -28,7 +28,7 @@ from types import TracebackType
 from typing import Final, Self, final
 
 from vultus.errors import DeviceLost, DeviceState
-from vultus.types import DeviceIdentity, FrameSet, Stream
+from vultus.types import DeviceIdentity, FrameSet, Source, Stream
 
 READ_TIMEOUT_S: Final = 5.0
 """Longest wait for a frame set when the caller does not say: a camera that warms up takes a second or two."""
@@ -45,12 +45,17 @@ class State(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StreamFormat:
-    """One stream that a device gives; sizes and `dtype` are None where they differ from frame set to frame set."""
+    """One stream that a device gives; sizes and `dtype` are None where they differ from frame set to frame set.
+
+    sensor_format: what the sensor sends before it becomes a frame, such as YUYV or Z16. rate_hz: nominal frames a second. None = unknown.
+    """
 
     stream: Stream
     width: int | None = None
     height: int | None = None
     dtype: str | None = None
+    sensor_format: str | None = None
+    rate_hz: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +140,12 @@ class Device(ABC):
     def identity(self) -> DeviceIdentity:
         """Say who takes the frames; before `open` the serial may be unknown."""
         return self._identity
+
+    @final
+    @property
+    def is_live(self) -> bool:
+        """True when frames come from a sensor now, not from a file, a simulation or a camera made of software."""
+        return self._identity.source is Source.LIVE
 
     @final
     @property

@@ -72,10 +72,12 @@ _BUILT_IN: Final = {
     "images": "vultus.devices.images",
     "realsense": "vultus.devices.realsense",
     "replay": "vultus.devices.replay",
+    "serial": "vultus.devices.serial_device",
     "simulator": "vultus.devices.simulator",
+    "v4l2": "vultus.devices.v4l2",
 }
-# A camera may stand without a serial: the first one found.
-_BARE: Final = frozenset({"realsense"})
+# A camera may stand without a name: the first one found.
+_BARE: Final = frozenset({"realsense", "v4l2"})
 _REGISTERED: Final[dict[str, Factory]] = {}
 
 

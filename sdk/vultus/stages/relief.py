@@ -22,6 +22,10 @@ _BAND_MM: Final = 150.0
 """Depths farther than this from the median of the face belong to something else: a head is about 200 mm deep."""
 _CHEEK: Final = 17.6
 """From the nose tip to a cheek, in pixels of the 112-pixel crop: half the distance between the eyes."""
+_BROW, _BELOW = 13.1, 17.2
+"""From an eye up to its brow and down to the cheek, in pixels of the 112-pixel crop: 0.37 and 0.49 eye distances."""
+_CELL_MM: Final = 63.0 / (35.24 * _SCALE)
+"""Millimetres a cell, from adults' mean eye distance of 63 mm (ANSUR II)."""
 MIN_POINTS: Final = 600
 """Measured grid points, of about 1500 in the oval, without which nothing is said."""
 
@@ -35,6 +39,8 @@ def _oval() -> Mask:
 
 _OVAL: Final = _oval()
 _GY, _GX = np.mgrid[0:GRID, 0:GRID]
+_MIDDLE: Final = (np.abs(_GX - 0.5 * GRID) <= 12) & (_GY >= 18) & (_GY <= 42)
+"""Between the outer corners of the eyes, from the brows to below the mouth."""
 _U: Final = ((_GX - 0.5 * GRID) / (0.5 * GRID)).astype(np.float64)
 _V: Final = ((_GY - 0.6 * GRID) / (0.5 * GRID)).astype(np.float64)
 _DEGREES: Final = tuple((i, j) for i in range(5) for j in range(5 - i))
@@ -89,7 +95,8 @@ def measure(grid: U16) -> Relief | None:
         spread = np.abs(value - fitted)
         keep = spread <= max(4.0 * median_of(spread), 3.0)
     sheet = _sheet(_MONOMIALS[inside][keep], value[keep])
-    return Relief(int(keep.sum()), distance, plane, sheet, _nose(w, inside), _noise(w, inside))
+    sides = _sockets(w, inside), _turn(w, inside)
+    return Relief(int(keep.sum()), distance, plane, sheet, _nose(w, inside), _noise(w, inside), *sides)
 
 
 def _residual(design: F64, value: F64, keep: Mask) -> tuple[float, F64]:
@@ -124,6 +131,23 @@ def _nose(w: F64, inside: Mask) -> float | None:
     cheeks = [_patch(w, inside, TARGET[2] + (aside, 0.0), 2) for aside in (-_CHEEK, _CHEEK)]
     known = [c for c in cheeks if c is not None]
     return min(known) - tip if tip is not None and len(known) == 2 else None
+
+
+def _sockets(w: F64, inside: Mask) -> float | None:
+    """Return how far both eyes lie behind the middle of brow and cheek, in mm; None where one of the six places is unmeasured."""
+    places = [[_patch(w, inside, eye + np.array([0.0, down]), 1) for eye in TARGET[:2]] for down in (-_BROW, 0.0, _BELOW)]
+    brow, eye, cheek = (None if left is None or right is None else (left + right) / 2 for left, right in places)
+    return None if brow is None or eye is None or cheek is None else eye - (brow + cheek) / 2
+
+
+def _turn(w: F64, inside: Mask) -> float | None:
+    """Return the slope from left to right of the plane through the middle of the face, in degrees; None where too little was measured."""
+    known = inside & _MIDDLE
+    if int(known.sum()) < MIN_POINTS // 4:
+        return None
+    design = np.stack([np.ones(int(known.sum())), _GX[known], _GY[known]], axis=1).astype(np.float64)
+    slope = np.linalg.solve(design.T @ design, design.T @ w[known])[1]
+    return float(np.degrees(np.arctan(slope / _CELL_MM)))
 
 
 def _noise(w: F64, inside: Mask) -> float:
