@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import platform
-import subprocess
-import sys
-import tempfile
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -105,6 +101,10 @@ def build_graphs(arguments: tuple[str, ...] = ()) -> int:
 
     Raises ModelMissing when there is no checkout or the `recipes` extra is not installed.
     """
+    import subprocess
+    import sys
+    from importlib.util import find_spec
+
     checkout = Path(__file__).resolve().parents[2]
     if not (checkout / "models" / "recipes" / "__main__.py").is_file():
         raise ModelMissing("building graphs needs a source checkout: clone the repository, then `pip install -e '.[recipes]'` in it")
@@ -118,10 +118,12 @@ def optimise(manifest: Manifest) -> Path:
 
     Opening a graph then costs less than half. Raises ModelError, and OSError when the folder cannot be written.
     """
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="vultus-optimise-") as folder:
         made = {}
         for entry in manifest.entries:
-            saved = Path(folder) / entry.role
+            saved = Path(folder) / f"{entry.role}.ort"  # the runtime goes by the suffix: its own format opens sooner than ONNX
             _session(entry, entry.read(), 1, save_to=saved)
             made[entry.role] = (entry, saved.read_bytes())
     return optimised.keep(made, runtime_version())
@@ -138,6 +140,7 @@ def _session(entry: GraphEntry, data: bytes, threads: int, *, ready: bool = Fals
     options.log_severity_level = 3
     if ready:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        options.add_session_config_entry("session.use_ort_model_bytes_directly", "1")
     if save_to is not None:
         options.optimized_model_filepath = str(save_to)
     for key, value in _OPTIONS.items():

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
+import shutil
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +21,11 @@ from vultus.errors import DeviceLost
 from vultus.frames import DeviceIdentity, Frame, FrameSet, Source, Stream
 from vultus.testing import DEVICE_CHECKS, DeviceCheck, check_device
 from vultus.testing_lost import LOST_CHECKS, check_lost
+
+# The import mode of the suite makes no packages of its folders.
+_spec = importlib.util.spec_from_file_location("serial_lines", Path(__file__).resolve().parents[1] / "serial" / "conftest.py")
+lines = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(lines)
 
 SMALL = Sensor(width=96, height=80, focal_px=100)
 POINTS = np.array([(52, 60), (76, 60), (64, 74), (54, 88), (74, 88)], np.float32)
@@ -35,9 +44,30 @@ def portrait() -> Portrait:
 
 
 @pytest.fixture(scope="module")
-def factories(portrait: Portrait, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Callable[[], Device]]:
+def serial_head(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path | None]:
+    """Build the serial head's firmware core for this machine, run it on a pseudo-terminal and return that; None without a compiler."""
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        yield None
+        return
+    folder = tmp_path_factory.mktemp("serial")
+    main = repository / "native" / "serial" / "host" / "main.c"
+    subprocess.run([compiler, "-O2", *lines.sources(repository), str(main), "-o", str(folder / "program")], check=True)
+    head = lines.PtyHead(folder / "program", folder / "port")
+    yield head.name
+    head.unplug()
+
+
+@pytest.fixture(scope="module")
+def factories(portrait: Portrait, serial_head: Path | None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Callable[[], Device]]:
     """Return a maker for each kind of device."""
     folder = tmp_path_factory.mktemp("devices")
+
+    def serial(options: str) -> Device:
+        if serial_head is None:
+            pytest.skip("no C compiler")
+        return create_device(f"serial:{serial_head}?insecure=1{options}")
+
     with Simulator(portrait, Scene(SceneKind.FLAT_PRINT), SMALL, count=4) as simulator:
         frame_sets = list(simulator.frames())
         with Simulator(portrait, Scene(SceneKind.NO_FACE), SMALL, count=4) as empty:
@@ -54,13 +84,15 @@ def factories(portrait: Portrait, tmp_path_factory: pytest.TempPathFactory) -> d
         "replay": lambda: create_device(f"replay:{folder / 'a.mcap'}"),
         "replay-as-recorded": lambda: create_device(f"replay:{folder / 'a.mcap'}?speed=recorded"),
         "images": lambda: create_device(f"images:{folder / 'index.csv'}?person=drawn"),
+        "serial": lambda: serial(""),
+        "serial-words": lambda: serial("&framing=words"),
         "simulator": lambda: Simulator(portrait, Scene(), SMALL),
         "simulator-finite": lambda: Simulator(portrait, Scene(SceneKind.SCREEN_REPLAY), SMALL, count=3),
     }
 
 
 @pytest.mark.parametrize("check", DEVICE_CHECKS, ids=lambda c: c.id)
-@pytest.mark.parametrize("name", ["replay", "replay-as-recorded", "images", "simulator", "simulator-finite"])
+@pytest.mark.parametrize("name", ["replay", "replay-as-recorded", "images", "serial", "serial-words", "simulator", "simulator-finite"])
 def test_every_device_keeps_every_rule(factories: dict[str, Callable[[], Device]], name: str, check: DeviceCheck) -> None:
     """A device of the SDK keeps each rule of the conformance suite."""
     check.run(factories[name])

@@ -125,6 +125,12 @@ int vultus_register_through_u16(const uint16_t *depth, int width, int height, pt
 int vultus_dot_f32(const float *query, const float *rows, ptrdiff_t stride, ptrdiff_t count, ptrdiff_t dim, float *out);
 int vultus_dot_i8(const int8_t *query, const int8_t *rows, ptrdiff_t stride, ptrdiff_t count, ptrdiff_t dim, int32_t *out);
 
+/* Coded words of a serial head (serial/PROTOCOL.md, section 3.2). `line` is what goes over the line: 255 bytes and, written, a zero
+ * byte. Writing takes a piece of 1 to 229 bytes and its number among 1 to 16. Reading gives the word's 255 bytes, the piece from the
+ * third one on, and how many bytes were put right; -1 when these bytes are no word. */
+int vultus_word_write(const uint8_t *piece, int size, int number, int pieces, uint8_t *line);
+int vultus_word_read(const uint8_t *line, uint8_t *word, int *repaired);
+
 /* binding: end */
 
 #endif

@@ -12,6 +12,7 @@ from vultus._native.registration import register_depth, register_through_depth
 from vultus._native.sums import ImageSums, StrobeSums, image_sums, strobe_sums
 from vultus._native.vectors import dot_f32, dot_i8
 from vultus._native.warps import warp_depth, warp_grey, warp_rgb
+from vultus._native.words import read_word, write_word
 
 __all__ = [
     "F64",
@@ -29,12 +30,14 @@ __all__ = [
     "luma",
     "nv12_to_bgr",
     "nv12_to_rgb",
+    "read_word",
     "register_depth",
     "register_through_depth",
     "strobe_sums",
     "warp_depth",
     "warp_grey",
     "warp_rgb",
+    "write_word",
     "yuyv_to_bgr",
     "yuyv_to_rgb",
 ]

@@ -30,6 +30,7 @@ _KNOWN: Final = {
     "images": ("images:index.csv", "pictures listed in a CSV file"),
     "realsense": ("realsense:", "a RealSense camera through librealsense"),
     "replay": ("replay:morning.mcap", "a recording made with vultus record"),
+    "serial": ("serial:/dev/ttyACM0", "a sensor head on a serial line, paired with vultus pair"),
     "simulator": ("simulator:astronaut", "sensors simulated around a portrait: astronaut, grace_hopper or a picture"),
     "v4l2": ("v4l2:usb:VID:PID", "a camera on this machine: colour, infrared, depth; options in its module"),
 }

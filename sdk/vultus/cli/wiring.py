@@ -5,13 +5,16 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from vultus import settings
 
 if TYPE_CHECKING:
     from vultus.authenticator import Authenticator
     from vultus.devices.base import Device
+    from vultus.devices.envelope import Consent, Key
+    from vultus.devices.known_heads import KnownHeads
+    from vultus.devices.serial_device import SerialHead
     from vultus.devices.v4l2_profile import Profile
     from vultus.doctor import Check
     from vultus.manifest import Manifest
@@ -38,11 +41,26 @@ class Wiring:
 
         return Rehearsal.open(path, create=False)
 
-    def open_device(self, url: str) -> Device:
+    def open_device(self, url: str, **options: Any) -> Device:
         """Open a device."""
         from vultus.devices.registry import open_device
 
-        return open_device(url)
+        return open_device(url, **options)
+
+    def sensor_head(self, url: str) -> SerialHead:
+        """Return the sensor head that `url` names, closed; raises ValueError for another kind of device."""
+        from vultus.devices.registry import create_device
+        from vultus.devices.serial_device import SerialHead
+
+        if not url.startswith("serial:"):
+            raise ValueError(f"{url!r} is no sensor head: those are paired on a serial line, e.g. serial:/dev/ttyACM0")
+        return cast(SerialHead, create_device(url))
+
+    def known_heads(self) -> KnownHeads:
+        """Return the sensor heads that this host is paired with."""
+        from vultus.devices.known_heads import KnownHeads
+
+        return KnownHeads(settings.pairing_folder())
 
     def authenticator(self, store: TemplateStore, policy: Policy) -> Authenticator:
         """Make the authenticator."""
@@ -91,12 +109,21 @@ class Wiring:
             raise TypeError("--qualify needs the v4l2: URL of a camera; vultus devices lists them")
         return qualify(device.name, device.choice, on_step=on_step)
 
-    def record(self, device: Device, path: Path, seconds: float | None, frames: int | None, on_count: Callable[[int], None]) -> int:
+    def record(
+        self,
+        device: Device,
+        path: Path,
+        seconds: float | None,
+        frames: int | None,
+        on_count: Callable[[int], None],
+        consent: Consent | None = None,
+        key: Key | None = None,
+    ) -> int:
         """Record until the first limit, tell the number of frame sets after each, and return it."""
         from vultus.devices.recorder import record
 
         numbers = itertools.count(1)
-        return record(device, path, count=frames, seconds=seconds, on_frame_set=lambda _: on_count(next(numbers)))
+        return record(device, path, count=frames, seconds=seconds, consent=consent, key=key, on_frame_set=lambda _: on_count(next(numbers)))
 
     def checks(self, store: Path, device: str | None) -> tuple[Check, ...]:
         """Run the doctor's checks."""

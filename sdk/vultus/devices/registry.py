@@ -72,6 +72,7 @@ _BUILT_IN: Final = {
     "images": "vultus.devices.images",
     "realsense": "vultus.devices.realsense",
     "replay": "vultus.devices.replay",
+    "serial": "vultus.devices.serial_device",
     "simulator": "vultus.devices.simulator",
     "v4l2": "vultus.devices.v4l2",
 }

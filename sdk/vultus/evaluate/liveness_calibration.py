@@ -95,7 +95,7 @@ def calibrate_liveness(data: DataSet, setting: Setting, each: int) -> dict[str, 
     live = [p for p in seen if p.liveness is not None]
     attacks = list(attacked(origins, each, _SEED, setting, training=True, prefix="", what="simulated attacks"))
     faced = [p for p in attacks if p.liveness is not None]
-    vote = fit_vote([p.values() for p in live], _people(live), [p.values() for p in faced], _people(faced))
+    vote = fit_vote([p.values() for p in live], _people(live), [p.values() for p in faced], _people(faced), [p.sample.label for p in faced])
     return vote_document(vote, people=len(set(_people(live))), live=len(live), attacks=_counts(faced))
 
 

@@ -113,6 +113,8 @@ def _half(
 
 
 def _vote(live: Sequence[Presented], attacks: Sequence[Presented]) -> Vote:
+    shown = [p.sample for p in attacks]
     return fit_vote(
-        [p.values() for p in live], [p.sample.person for p in live], [p.values() for p in attacks], [p.sample.person for p in attacks]
-    )
+        [p.values() for p in live], [p.sample.person for p in live], [p.values() for p in attacks],
+        [s.person for s in shown], [s.label for s in shown],
+    )  # fmt: skip

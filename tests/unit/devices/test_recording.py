@@ -374,7 +374,7 @@ def test_a_hostile_message_is_refused(tmp_path: Path, make_set: Callable[..., Fr
     ("about", "reason"),
     [
         ({"none": ""}, "not one that Vultus recorded"),
-        ({"format": "2"}, "format '2'; this version of Vultus reads 1"),
+        ({"format": "3"}, "format '3'; this version of Vultus reads 1 and 2"),
         ({"source": "dream"}, "damaged after 0"),
     ],
 )
