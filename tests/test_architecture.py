@@ -34,6 +34,7 @@ LAYERS: tuple[frozenset[str], ...] = (
             "registration",
             "devices",
             "simulation",
+            "stem",
         }
     ),
     frozenset({"stages"}),

@@ -111,7 +111,7 @@ class Surfaces:
         known = (self._fine > 0) & (light > _UNLIT)
         if int((known & _SKIN).sum()) < _SKIN_CELLS:
             return None
-        middle = float(np.median(z[known & _SKIN]))
+        middle = median_of(z[known & _SKIN])
         known &= np.abs(z - middle) <= _BAND_MM
         inner = _SKIN & known
         inner[1:-1, 1:-1] &= known[1:-1, 2:] & known[1:-1, :-2] & known[2:, 1:-1] & known[:-2, 1:-1]
