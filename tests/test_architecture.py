@@ -55,7 +55,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     ),
     frozenset({"attempts", "comparison", "pipeline"}),
     frozenset({"authenticator"}),
-    frozenset({"bench", "demo", "doctor", "evaluate", "testing"}),
+    frozenset({"bench", "demo", "doctor", "evaluate", "testing", "testing_lost"}),
     frozenset({"cli"}),
 )
 """Parts of the package from the bottom up; a part imports its own layer and the ones below it."""

@@ -160,22 +160,33 @@ def test_statements_win_over_brightness_and_join_by_number() -> None:
 def test_a_stream_that_is_always_lit_has_no_pairs() -> None:
     """Metadata that only ever says lit gives infrared without an ambient half, and a single dark frame is left out."""
     strobe: Strobe[int] = Strobe(metadata=True)
-    for n in range(9):
+    for n in range(LOOK):
         strobe.frame(n, n, 100.0)
         strobe.statement(n, lit=True)
     assert (strobe.how, strobe.pairs) == ("metadata", False)
-    strobe.frame(9, 9, 100.0)
-    assert strobe.statement(9, lit=False) == []
+    strobe.frame(40, 40, 100.0)
+    assert strobe.statement(40, lit=False) == []
+    strobe.frame(41, 41, 100.0)
+    assert strobe.statement(41, lit=True) == [(41, True)]
+
+
+def test_an_illuminator_that_starts_late_is_waited_for() -> None:
+    """A stream whose first frames are dark, while the illuminator starts, gives pairs all the same."""
+    strobe: Strobe[int] = Strobe(metadata=True)
+    for n in range(LOOK + 4):
+        strobe.frame(n, n, 50.0)
+        strobe.statement(n, lit=n > LOOK and n % 2 == 0)
+    assert (strobe.how, strobe.pairs) == ("metadata", True)
 
 
 def test_a_stream_that_is_never_lit_has_no_ambient_half() -> None:
     """Metadata that only ever says dark gives plain infrared pictures, not ambient halves of pairs."""
     strobe: Strobe[int] = Strobe(metadata=True)
-    for n in range(9):
+    for n in range(2 * LOOK):
         strobe.frame(n, n, 100.0)
         strobe.statement(n, lit=False)
     assert (strobe.how, strobe.pairs) == ("none", False)
-    assert strobe.frame(9, 9, 100.0) == [(9, True)]
+    assert strobe.frame(90, 90, 100.0) == [(90, True)]
 
 
 @pytest.mark.parametrize("says", [None, "nothing at all"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 import time
 from contextlib import suppress
@@ -12,12 +13,13 @@ import pytest
 
 from vultus import pictures
 from vultus._native import yuyv_to_rgb
+from vultus.devices import v4l2
 from vultus.devices import v4l2_abi as abi
 from vultus.devices.v4l2 import V4l2
 from vultus.devices.v4l2_controls import AUTO_EXPOSURE, EXPOSURE, GAIN
 from vultus.devices.v4l2_formats import CONVERT, Layout
 from vultus.devices.v4l2_plan import Choice
-from vultus.errors import DeviceError, DeviceState
+from vultus.errors import DeviceBusy, DeviceError, DeviceState
 from vultus.frames import Stream
 
 RNG = np.random.default_rng(3)
@@ -95,7 +97,7 @@ def test_a_damaged_buffer_is_left_out(machine) -> None:
     with V4l2(kernel=kernel) as device:
         for _ in islice(device.frames(), 8):
             pass
-        assert device.qualities()[Stream.RGB].node.damaged == 3
+        assert device.channels()[Stream.RGB].node.damaged == 3
         assert len(kernel.node(20).queued) + len(kernel.node(20).done) == 4, "a damaged buffer was not given back"
 
 
@@ -193,19 +195,69 @@ def test_a_full_bus_falls_back_to_compressed_colour_and_then_to_turns(machine) -
     assert kernel.clean()
 
 
-def test_a_silent_camera_is_named(machine) -> None:
-    """A node that gives nothing makes open fail with what to try, and a stream that stops makes read time out."""
+def test_a_silent_camera_is_named(machine, monkeypatch) -> None:
+    """A node that gives nothing either way makes open fail with what to try, and a stream that stops makes read time out."""
+    monkeypatch.setattr(v4l2, "_FIRST_S", 0.3)
+    monkeypatch.setattr(v4l2, "_CROWDED_S", 0.2)
     kernel = machine("hello_laptop")
-    kernel.cameras[0].quiet = {2}
-    with pytest.raises(DeviceError, match="gave no frame within"):
-        V4l2(kernel=kernel).open()
-    assert kernel.clean()
+    for number in (2, 0):
+        kernel.cameras[0].quiet = {number}
+        with pytest.raises(DeviceError, match=f"video{number} gave no frame within 0.3 s; open the shutter"):
+            V4l2(kernel=kernel).open()
+        assert kernel.clean()
     kernel.cameras[0].quiet = set()
     with V4l2(kernel=kernel) as device:
         device.read()
         kernel.cameras[0].quiet = {0}
         with pytest.raises(TimeoutError, match="no complete frame set"):
             drain(device, 0.3)
+
+
+def test_a_camera_that_gives_one_of_two_streams_takes_turns(machine, monkeypatch) -> None:
+    """A camera that takes both streams without an error and sends frames of one is captured in turns."""
+    monkeypatch.setattr(v4l2, "_CROWDED_S", 0.2)
+    kernel = machine("hello_laptop")
+    camera = kernel.cameras[0]
+    camera.silent = lambda node: node is kernel.node(0) and sum(n.load > 0 for n in camera.nodes) > 1
+    with V4l2(kernel=kernel) as device:
+        assert device.capture == "alternating"
+        assert device.read().rgb is not None
+
+
+@pytest.mark.parametrize("number", [errno.EBUSY, errno.EIO, errno.EPROTO])
+def test_a_second_stream_that_is_refused_takes_turns(machine, monkeypatch, number: int) -> None:
+    """However the second stream is refused, the streams take turns; a camera that somebody holds is reported as busy all the same."""
+    kernel = machine("hello_laptop")
+    real = kernel._streamon
+
+    def refuse(node, out) -> None:
+        if any(n.streaming for n in node.camera.nodes if n.kind == abi.VIDEO) and node.kind == abi.VIDEO:
+            raise OSError(number, "refused")
+        real(node, out)
+
+    monkeypatch.setattr(kernel, "_streamon", refuse)
+    with V4l2(kernel=kernel) as device:
+        assert device.capture == "alternating"
+    kernel.node(2).busy = True
+    with pytest.raises(DeviceBusy):
+        V4l2(kernel=kernel).open()
+    assert kernel.clean()
+
+
+def test_metadata_that_is_refused_leaves_the_brightness(machine, monkeypatch) -> None:
+    """A metadata node that refuses its format is done without."""
+    kernel = machine("hello_laptop")
+    real = kernel._s_fmt
+
+    def refuse(node, out) -> None:
+        if node.kind == abi.META:
+            raise OSError(errno.EINVAL, "Invalid argument")
+        real(node, out)
+
+    monkeypatch.setattr(kernel, "_s_fmt", refuse)
+    with V4l2(kernel=kernel) as device:
+        assert device.illumination == "brightness"
+    assert kernel.clean()
 
 
 def test_a_strobe_that_stops_ends_the_frame_sets(machine) -> None:

@@ -143,11 +143,14 @@ class Strobe(Generic[T]):
 
     def _settle(self) -> None:
         lit, dark, silent = self._counts[True], self._counts[False], self._counts[None]
-        if lit + dark >= _STATED:
-            self.how, self.pairs, self.settled = "metadata", lit > 0 and dark > 0, True
-            if not lit:
-                # Never lit: the pictures are of the light that there is, and none of them is the ambient half of a pair.
-                self.give_up()
+        if lit and dark and lit + dark >= _STATED:
+            self.how, self.pairs, self.settled = "metadata", True, True
+        elif lit >= LOOK:
+            self.how, self.settled = "metadata", True
+        elif dark >= _LOOKS * LOOK:
+            # Never lit, however long an illuminator takes to start: the pictures are of the light that there is, and no half of a pair.
+            self.give_up()
+        if self.settled or lit + dark:
             return
         # Metadata that says nothing, or never comes, leaves the brightness.
         mute = not self._metadata or silent >= _STATED or self._frames >= _LOOKS * LOOK

@@ -32,6 +32,10 @@ _SLICE_S: Final = 0.05
 """Longest wait inside the kernel: a cancel shows within it."""
 _FIRST_S: Final = 5.0
 """Longest wait until it is known how the infrared frames are lit: a camera that has just been plugged in takes a second or two to start."""
+_CROWDED_S: Final = 2.5
+"""Longest wait for a frame of every stream while there is another way to capture them: some cameras take two streams and give one."""
+_CROWDED: Final = frozenset({errno.ENOSPC, errno.EBUSY, errno.EIO, errno.EPROTO, errno.EPIPE, errno.ENOMEM})
+"""How a camera or its bus refuses a second stream; a program that holds the camera refuses the other ways too."""
 _USUAL_HZ: Final = 30.0
 """Taken for the rate of a driver that states none."""
 _ALTERNATING_SKEW_NS: Final = 1_500_000_000
@@ -89,7 +93,7 @@ class V4l2(Device):
         """Move a sensor's exposure one step towards a well exposed face, given the face's mean (0 to 255); True when something was changed."""
         return self._channel(stream).controls.expose(face_brightness, wanted)
 
-    def qualities(self) -> dict[Stream, Channel]:
+    def channels(self) -> dict[Stream, Channel]:
         """Return the open channels, for the qualification to measure."""
         self._running()
         return dict(self._channels)
@@ -102,8 +106,11 @@ class V4l2(Device):
         self._identify(camera, [s for s, _ in chosen.values()])
         profile = self._recall(unit_of(camera))
         try:
-            self._begin(surveys, chosen, profile)
-            self._settle()
+            self._claim(surveys, chosen)
+            ways = attempts(chosen, self.choice, profile)
+            for number, way in enumerate(ways):
+                if self._begins(*way, last=number + 1 == len(ways)):
+                    break
             return self._join()
         except BaseException:
             self._close()
@@ -111,32 +118,41 @@ class V4l2(Device):
 
     def _identify(self, camera: Camera, used: list[Survey]) -> None:
         virtual = not camera.physical or any(s.virtual for s in used)
-        serial = camera.usb.serial if camera.usb else ""
-        self._identity = DeviceIdentity("v4l2", camera.label, serial, Source.VIRTUAL if virtual else Source.LIVE)
+        # Many laptops call theirs "Integrated Camera": the USB identity tells the models apart, and a calibration holds for one model.
+        model, serial = (f"{camera.label} ({camera.usb.id})", camera.usb.serial) if camera.usb else (camera.label, "")
+        self._identity = DeviceIdentity("v4l2", model, serial, Source.VIRTUAL if virtual else Source.LIVE)
 
-    def _begin(self, surveys: tuple[Survey, ...], chosen: Chosen, profile: Profile | None) -> None:
-        """Open the channels and start them: at once where the bus has room for all, with compressed colour if that helps, else in turn."""
+    def _claim(self, surveys: tuple[Survey, ...], chosen: Chosen) -> None:
+        """Open the nodes."""
         for stream, (one, unit_mm) in chosen.items():
             self._channels[stream] = Channel(self._kernel, stream, one, metadata_node(one, surveys), unit_mm)
         nir = self._channels.get(Stream.NIR)
         usb = nir.survey.node.usb if nir else None
         if nir and usb and self.choice.emitter:
             nir.illuminator = Illuminator(nir.node, extension_units(usb.descriptors()), quirk_of(usb.vendor, usb.product))
+
+    def _begins(self, kind: str, rgb_formats: tuple[str, ...], *, last: bool) -> bool:
+        """Start the channels one way and look at their first frames; False when the camera cannot, as long as it is not the last way."""
+        for stream, channel in self._channels.items():
+            formats = rgb_formats if stream is Stream.RGB else ()
+            channel.set_mode(ranked(channel.survey.modes, stream, self.choice.wish, formats)[0])
+        self._configure()
         channels = list(self._channels.values())
-        ways = attempts(chosen, self.choice, profile)
-        for number, (kind, rgb_formats) in enumerate(ways):
-            for stream, channel in self._channels.items():
-                formats = rgb_formats if stream is Stream.RGB else ()
-                channel.set_mode(ranked(channel.survey.modes, stream, self.choice.wish, formats)[0])
-            self._capture = Concurrent(self._kernel, channels) if kind == "concurrent" else Alternating(self._kernel, channels)
-            try:
-                self._configure()
-                self._capture.start()
-                return
-            except DeviceError as problem:
-                full = isinstance(problem.__cause__, OSError) and problem.__cause__.errno == errno.ENOSPC
-                if not full or number + 1 == len(ways):
-                    raise
+        self._capture = Concurrent(self._kernel, channels) if kind == "concurrent" else Alternating(self._kernel, channels)
+        try:
+            self._capture.start()
+        except DeviceError as problem:
+            if last or not isinstance(problem.__cause__, OSError) or problem.__cause__.errno not in _CROWDED:
+                raise
+            return False
+        silent = self._settle(_FIRST_S if last else _CROWDED_S)
+        if silent is None:
+            return True
+        if last:
+            raise DeviceError(f"v4l2: {silent.node.path} gave no frame within {_FIRST_S:g} s; open the shutter or plug the camera in again")
+        for channel in channels:
+            channel.pause()
+        return False
 
     def _configure(self) -> None:
         for stream, name, value in self.choice.settings:
@@ -146,20 +162,18 @@ class V4l2(Device):
                     controls.set(AUTO_EXPOSURE, MANUAL)
                 controls.set(name, value)
 
-    def _settle(self) -> None:
-        """Look at the infrared frames until it is known how they are lit; raises DeviceError when none come."""
-        nir = self._channels.get(Stream.NIR)
-        capture, until = self._running(), time.monotonic() + _FIRST_S
-        while nir is not None and nir.strobe and not nir.strobe.settled:
+    def _settle(self, seconds: float) -> Channel | None:
+        """Look at the first frames until it is known how the infrared ones are lit; return a channel that gave none in time."""
+        capture, channels, until = self._running(), list(self._channels.values()), time.monotonic() + seconds
+        while not all(c.received and (c.strobe is None or c.strobe.settled) for c in channels):
             if time.monotonic() >= until:
-                if not nir.received:
-                    raise DeviceError(
-                        f"v4l2: {nir.node.path} gave no frame within {_FIRST_S:g} s; open the shutter or plug the camera in again"
-                    )
-                nir.strobe.give_up()
+                silent = next((c for c in channels if not c.received), None)
+                if silent is not None:
+                    return silent
+                for strobe in (c.strobe for c in channels if c.strobe):
+                    strobe.give_up()
             capture.step(_SLICE_S)
-        while not all(c.received for c in self._channels.values()) and time.monotonic() < until:
-            capture.step(_SLICE_S)
+        return None
 
     def _join(self) -> Capabilities:
         """Make the synchroniser and say what the camera gives."""

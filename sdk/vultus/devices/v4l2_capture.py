@@ -38,15 +38,8 @@ class Channel:
         self._controls: Controls | None = None
         self.illuminator: Illuminator | None = None
         self.node = NodeStream(kernel, survey.node.path)
-        self.metadata: NodeStream | None = None
-        try:
-            if metadata is not None and v4l2_metadata.FORMAT in metadata.meta:
-                self.metadata = NodeStream(kernel, metadata.node.path, abi.META)
-                self.metadata.set_metadata(v4l2_metadata.FORMAT)
-        except DeviceError:
-            self.close()
-            raise
-        self.strobe: Strobe[Taken[Pixels]] | None = Strobe(metadata=self.metadata is not None) if stream is Stream.NIR else None
+        self.metadata = self._metadata(kernel, metadata)
+        self.strobe: Strobe[Taken[Pixels]] | None = None
         self.mode: Mode | None = None
         self.rate_hz = 0.0
         self.received = 0
@@ -54,10 +47,26 @@ class Channel:
         self.last_ns: int | None = None
         self.exposure = True
 
+    def _metadata(self, kernel: Kernel, survey: Survey | None) -> NodeStream | None:
+        """Open the metadata node; None where there is none that can state the illumination, or it refuses: the brightness is left."""
+        if self.stream is not Stream.NIR or survey is None or v4l2_metadata.FORMAT not in survey.meta:
+            return None
+        node = None
+        try:
+            node = NodeStream(kernel, survey.node.path, abi.META)
+            node.set_metadata(v4l2_metadata.FORMAT)
+        except DeviceError:
+            if node is not None:
+                node.close()
+            return None
+        return node
+
     def set_mode(self, mode: Mode) -> None:
-        """Choose format, size and rate; raises DeviceError."""
+        """Choose format, size and rate, and begin afresh with what is known of the frames; raises DeviceError."""
         self.rate_hz = self.node.set_mode(mode)
         self.mode = mode
+        self.strobe = Strobe(metadata=self.metadata is not None) if self.stream is Stream.NIR else None
+        self.received, self.first_ns, self.exposure = 0, None, True
 
     @property
     def controls(self) -> Controls:

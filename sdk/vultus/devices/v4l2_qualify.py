@@ -126,7 +126,7 @@ def _measure(device: V4l2, kernel: Kernel, seconds: float) -> Measurement:
                 raise DeviceError("v4l2: the measurement was cancelled; start it again")
             first = kernel.now_ns() if sets == 0 else first
             sets, timing = sets + 1, frame_set.timing
-        channels, lasted = device.qualities(), (kernel.now_ns() - first) / 1e9
+        channels, lasted = device.channels(), (kernel.now_ns() - first) / 1e9
         spans = {s: ((c.last_ns or 0) - (c.first_ns or 0)) / 1e9 for s, c in channels.items()}
         return Measurement(
             device.capture,
