@@ -44,6 +44,11 @@ def library(repository: Path, compiler: str, tmp_path_factory: pytest.TempPathFa
     """Return the synthetic head as a library."""
     path = tmp_path_factory.mktemp("head") / "libsynthetic.so"
     subprocess.run([compiler, "-O2", "-shared", "-fPIC", *sources(repository), "-o", str(path)], check=True)
+    return load(path)
+
+
+def load(path: Path) -> ctypes.CDLL:
+    """Return the library at `path` with its functions typed."""
     lib = ctypes.CDLL(str(path))
     lib.synthetic_new.restype = ctypes.c_void_p
     lib.synthetic_new.argtypes = [ctypes.c_uint, ctypes.c_uint, ctypes.c_uint, ctypes.c_int]

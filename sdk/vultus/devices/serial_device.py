@@ -62,7 +62,7 @@ class SerialHead(Device):
 
     def _open(self) -> Capabilities:
         session = self._session()
-        line = _Line(Port(self._path, self._mode.baud, _WAIT_S), session, self._changed)
+        line = _Line(Port(self._path, self._mode.baud), session, self._changed)
         try:
             line.until(lambda: session.phase is Phase.READY)
             description = read_description(session.capabilities, session.calibration)
@@ -221,7 +221,7 @@ class _Line:
         self._unsent += self._session.step(time.monotonic())
         if self._unsent:
             self._unsent = self._unsent[self._port.write(self._unsent) :]
-        data = self._port.read()
+        data = self._port.read(_WAIT_S)
         if data:
             self._session.receive(data, time.monotonic())
 
