@@ -16,7 +16,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "settings"}),
-    frozenset({"frames", "types", "private_files"}),
+    frozenset({"frames", "types", "private_files", "sealing"}),
     frozenset({"_native", "_core", "geometry", "graphs", "manifest", "optimised", "pictures", "registration", "devices", "simulation"}),
     frozenset({"stages"}),
     frozenset(
@@ -27,7 +27,6 @@ LAYERS: tuple[frozenset[str], ...] = (
             "fitting",
             "ledger",
             "policy",
-            "sealing",
             "space_fitting",
             "store",
             "templates",
@@ -44,7 +43,7 @@ LAYERS: tuple[frozenset[str], ...] = (
 DOORS: dict[str, frozenset[str]] = {
     "onnxruntime": frozenset({"graphs"}),
     "vultus._core": frozenset({"_native.arrays"}),
-    "cryptography": frozenset({"sealing"}),
+    "cryptography": frozenset({"devices.serial_keys", "sealing"}),
     "keyring": frozenset({"sealing"}),
     "cv2": frozenset({"bench.peers", "pictures"}),
     "dlib": frozenset({"bench.peers"}),

@@ -1,4 +1,4 @@
-"""Seal bytes so that no one without the key reads them and no one changes them unseen; the only door to cryptography and keyring.
+"""Seal bytes so that no one without the key reads them and no one changes them unseen; the door to keyring, and for what is stored to cryptography.
 
 AES-256-GCM with a fresh random nonce for each seal. The key in use is derived (HKDF-SHA256) from the 32-byte master key and the
 store's own random id, one key a purpose, so that no two stores and no two purposes share one.
@@ -42,10 +42,14 @@ class KeySource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class KeyFile:
-    """A file of 32 random bytes that only its owner may read. A copy of the folder holds store and key: guard the folder."""
+    """A file of 32 random bytes that only its owner may read. A copy of the folder holds store and key: guard the folder.
+
+    remedy: what to do, other than putting the file back, when it is lost.
+    """
 
     path: Path
     name: str = "file"
+    remedy: str = "remove the store and enrol again"
 
     def load(self) -> bytes:
         """Return the key; raises StoreError when the file is missing, a link, of a wrong length, or readable by others."""
@@ -53,7 +57,7 @@ class KeyFile:
         try:
             descriptor = os.open(self.path, flags)
         except FileNotFoundError as error:
-            raise StoreError(f"the key file {self.path} is missing: put it back, or remove the store and enrol again") from error
+            raise StoreError(f"the key file {self.path} is missing: put it back, or {self.remedy}") from error
         except OSError as error:
             raise translate_os_error(error, self.path, "the key file") from error
         try:
@@ -64,8 +68,7 @@ class KeyFile:
             os.close(descriptor)
         if len(key) != KEY_BYTES:
             raise StoreError(
-                f"the key file {self.path} has {info.st_size} bytes, not {KEY_BYTES}: put the right file back, "
-                "or remove it and the store and enrol again"
+                f"the key file {self.path} has {info.st_size} bytes, not {KEY_BYTES}: put the right file back, or {self.remedy}"
             )
         return key
 

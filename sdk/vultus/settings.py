@@ -3,6 +3,7 @@
 VULTUS_STORE   the template store's path        VULTUS_DEVICE   the device's URL
 VULTUS_KEY     where a new store's key goes: file (default) or keyring
 VULTUS_CALIBRATION  a sensor's own calibration file, several apart by ":"; default: every .json in the user's folder for them
+VULTUS_HEADS   the folder of this host's identity and the sensor heads that it is paired with
 VULTUS_DATA    a folder of evaluation data, for tests and measurements
 """
 
@@ -55,6 +56,12 @@ def _calibrations(named: str | None) -> tuple[Path, ...]:
 def calibration_folder() -> Path:
     """Return where `vultus calibrate` puts a sensor's calibration unless it is told otherwise."""
     return default_store().parent / "calibrations"
+
+
+def pairing_folder(environ: Mapping[str, str] | None = None) -> Path:
+    """Return where this host's identity and the sensor heads that it is paired with are kept."""
+    named = (os.environ if environ is None else environ).get("VULTUS_HEADS")
+    return Path(named).expanduser() if named else default_store().parent / "heads"
 
 
 def default_store() -> Path:

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from vultus.devices.serial_frames import NIR, RGB, HeadFrame
+from vultus.devices.serial_handshake import Handshake
 from vultus.devices.serial_session import HostSession, Phase
 
 HEAD_STEP_S = 0.001
@@ -28,6 +29,11 @@ def sources(repository: Path) -> list[str]:
     folder = repository / "native" / "serial"
     files = [*sorted((folder / "src").glob("*.c")), folder / "host" / "synthetic.c", folder / "host" / "texts.c"]
     return ["-std=c11", "-Wall", "-Wextra", "-Werror", f"-I{folder / 'include'}", f"-I{folder / 'src'}", *map(str, files)]
+
+
+def pairing_sources(repository: Path) -> list[str]:
+    """Return the further arguments for a synthetic head that can be paired."""
+    return [*(str(repository / "native" / "serial" / "host" / name) for name in ("paired.c", "libcrypto.c", "hosts.c")), "-lcrypto"]
 
 
 @pytest.fixture(scope="session")
@@ -44,15 +50,38 @@ def library(repository: Path, compiler: str, tmp_path_factory: pytest.TempPathFa
     """Return the synthetic head as a library."""
     path = tmp_path_factory.mktemp("head") / "libsynthetic.so"
     subprocess.run([compiler, "-O2", "-shared", "-fPIC", *sources(repository), "-o", str(path)], check=True)
-    return load(path)
+    return declare(ctypes.CDLL(str(path)))
 
 
-def load(path: Path) -> ctypes.CDLL:
-    """Return the library at `path` with its functions typed."""
-    lib = ctypes.CDLL(str(path))
+@pytest.fixture(scope="session")
+def libcrypto(compiler: str) -> None:
+    """Skip without OpenSSL's libcrypto, on which the synthetic head does its cryptography."""
+    ask = [compiler, "-E", "-include", "openssl/evp.h", "-xc", "/dev/null"]
+    if subprocess.run(ask, capture_output=True, check=False).returncode != 0:
+        pytest.skip("no headers of OpenSSL's libcrypto (Debian: libssl-dev)")
+
+
+@pytest.fixture(scope="session")
+def paired_library(repository: Path, compiler: str, libcrypto: None, tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
+    """Return the synthetic head that can be paired as a library."""
+    path = tmp_path_factory.mktemp("head") / "libpaired.so"
+    subprocess.run([compiler, "-O2", "-shared", "-fPIC", *sources(repository), *pairing_sources(repository), "-o", str(path)], check=True)
+    lib = declare(ctypes.CDLL(str(path)))
+    lib.paired_attach.restype = ctypes.c_void_p
+    lib.paired_attach.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int]
+    lib.paired_free.argtypes = lib.paired_hosts.argtypes = [ctypes.c_void_p]
+    lib.paired_make_ready.argtypes = [ctypes.c_void_p, ctypes.c_int]
+    lib.paired_hosts.restype = ctypes.c_uint
+    lib.paired_count_from.argtypes = [ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint64]
+    return lib
+
+
+def declare(lib: ctypes.CDLL) -> ctypes.CDLL:
+    """Say what the functions of the synthetic head take and give."""
     lib.synthetic_new.restype = ctypes.c_void_p
     lib.synthetic_new.argtypes = [ctypes.c_uint, ctypes.c_uint, ctypes.c_uint, ctypes.c_int]
-    lib.synthetic_free.argtypes = [ctypes.c_void_p]
+    lib.synthetic_free.argtypes = lib.synthetic_bad.argtypes = [ctypes.c_void_p]
+    lib.synthetic_bad.restype = ctypes.c_uint32
     lib.synthetic_feed.restype = lib.synthetic_step.restype = ctypes.c_size_t
     lib.synthetic_feed.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t]
     lib.synthetic_step.argtypes = [ctypes.c_void_p, ctypes.c_uint64, ctypes.c_char_p, ctypes.c_size_t]
@@ -63,9 +92,25 @@ def load(path: Path) -> ctypes.CDLL:
 def program(repository: Path, compiler: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the synthetic head as a program on standard input and output."""
     path = tmp_path_factory.mktemp("head") / "synthetic_head"
-    main = repository / "native" / "serial" / "host" / "main.c"
-    subprocess.run([compiler, "-O2", *sources(repository), str(main), "-o", str(path)], check=True)
+    parts = [str(repository / "native" / "serial" / "host" / name) for name in ("main.c", "no_button.c")]
+    subprocess.run([compiler, "-O2", *sources(repository), *parts, "-o", str(path)], check=True)
     return path
+
+
+@pytest.fixture(scope="session")
+def paired_program(repository: Path, compiler: str, libcrypto: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the synthetic head as a program that can be paired."""
+    path = tmp_path_factory.mktemp("head") / "paired_head"
+    parts = [str(repository / "native" / "serial" / "host" / name) for name in ("main.c", "button.c")]
+    subprocess.run([compiler, "-O2", *sources(repository), *parts, *pairing_sources(repository), "-o", str(path)], check=True)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def own_heads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Keep the paired heads of each test in a folder of its own, and return it."""
+    monkeypatch.setenv("VULTUS_HEADS", str(tmp_path / "heads"))
+    return tmp_path / "heads"
 
 
 class Head:
@@ -89,11 +134,59 @@ class Head:
         self.lib.synthetic_free(self.made)
 
 
+class PairedHead(Head):
+    """A head that can be paired, under a key of its own; `press` is its button."""
+
+    def __init__(self, lib: ctypes.CDLL, width: int, height: int, secret: bytes, *, insecure: bool) -> None:
+        super().__init__(lib, width, height)
+        self.port = lib.paired_attach(self.made, secret, int(insecure))
+        assert self.port
+
+    def press(self, ready: bool = True) -> None:
+        """Make it ready to be paired, or let the time for that run out."""
+        self.lib.paired_make_ready(self.port, int(ready))
+
+    @property
+    def hosts(self) -> int:
+        """Return how many hosts it knows."""
+        return self.lib.paired_hosts(self.port)
+
+    def count_from(self, sent: int, highest: int) -> None:
+        """Go on as if so many packets had been sent and taken."""
+        self.lib.paired_count_from(self.made, sent, highest)
+
+    def close(self) -> None:
+        """Give its memory back."""
+        super().close()
+        self.lib.paired_free(self.port)
+
+
+class DirectLine:
+    """A line without a port between this program and a head, in real time; `down` and `up` change what goes over it."""
+
+    def __init__(self, head: Head, down: Fault = bytes, up: Fault = bytes) -> None:
+        self.head, self.down, self.up = head, down, up
+
+    def read(self) -> bytes:
+        """Return what the head says."""
+        data = self.down(self.head.step(time.monotonic(), 1 << 16))
+        if not data:
+            time.sleep(0.001)
+        return data
+
+    def write(self, data: bytes) -> int:
+        """Say something to the head."""
+        self.head.feed(self.up(data))
+        return len(data)
+
+
 class PtyHead:
     """The synthetic head as a process on a pseudo-terminal, under a name that stays when it is plugged out and in again."""
 
-    def __init__(self, program: Path, name: Path, width: int = 64, height: int = 48, rate: int = 60, strobe: int = 1) -> None:
-        self.name, self._command = name, [str(program), *map(str, (width, height, rate, strobe))]
+    def __init__(
+        self, program: Path, name: Path, width: int = 64, height: int = 48, rate: int = 60, strobe: int = 1, secret: str = ""
+    ) -> None:
+        self.name, self._command = name, [str(program), *map(str, (width, height, rate, strobe)), *filter(None, [secret])]
         self.process: subprocess.Popen[bytes] | None = None
         self.plug()
 
@@ -175,10 +268,11 @@ class Line:
         *,
         chunk: int = 900,
         number: int = 7,
+        secure: Handshake | None = None,
         coded: bool = False,
     ) -> None:
         self.head, self.byte_rate, self.down, self.up = head, byte_rate, down, up
-        self.host, self.now, self.carried, self.credit = HostSession(number, chunk=chunk, coded=coded), 0.0, 0, 0.0
+        self.host, self.now, self.carried, self.credit = HostSession(number, secure=secure, chunk=chunk, coded=coded), 0.0, 0, 0.0
         self.waiting = b""
 
     def step(self) -> None:
@@ -242,6 +336,20 @@ def head(library: ctypes.CDLL):
 
     def make(width: int = 32, height: int = 24) -> Head:
         made.append(Head(library, width, height))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def paired_head(paired_library: ctypes.CDLL):
+    """Return a maker of heads that can be paired; each has the identity of its number."""
+    made: list[PairedHead] = []
+
+    def make(number: int = 1, *, insecure: bool = False) -> PairedHead:
+        made.append(PairedHead(paired_library, 32, 24, bytes([number]) * 32, insecure=insecure))
         return made[-1]
 
     yield make

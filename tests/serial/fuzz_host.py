@@ -18,8 +18,9 @@ import numpy as np
 
 from vultus.devices.serial_description import read_description
 from vultus.devices.serial_frames import HeadFrame
+from vultus.devices.serial_messages import Kind, Phase
 from vultus.devices.serial_packets import crc32c, encode, stuff
-from vultus.devices.serial_session import HostSession, Kind, Phase
+from vultus.devices.serial_session import HostSession
 from vultus.devices.serial_sets import SetMaker
 from vultus.devices.serial_strobe import Strobe
 from vultus.devices.serial_words import words
@@ -50,7 +51,7 @@ class Fuzzer:
 
     def begin(self) -> None:
         """Start a session."""
-        self.session = HostSession(SESSION, coded=self.rng.random() < 0.5)
+        self.session = HostSession(SESSION, secure=None, coded=self.rng.random() < 0.5)
         self.strobe, self.maker = Strobe(), None
         self.sequence = self.chunk = 0
         self.pending: list[bytes] = []

@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from types import ModuleType
 
-from vultus.devices.serial_session import Phase
+from vultus.devices.serial_messages import Phase
 
 ROOT = Path(__file__).resolve().parents[2]
 RATES = {"115200 baud": 11_520.0, "921600 baud": 92_160.0, "USB-CDC, 1 MB/s": 1e6}
@@ -92,7 +92,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "libsynthetic.so"
         subprocess.run([compiler, "-O2", "-shared", "-fPIC", *module.sources(ROOT), "-o", str(path)], check=True)
-        lib = module.load(path)
+        lib = module.declare(ctypes.CDLL(str(path)))
         for name, framing in FRAMINGS.items():
             for errors in (0.0, 0.001, 0.01, 0.02):
                 print(f"payload   {name:22} {100 * errors:4.1f} % of bytes wrong: {share(module, lib, framing, errors)}", flush=True)

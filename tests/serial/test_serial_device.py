@@ -239,12 +239,12 @@ def test_without_pyserial_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) ->
     """Without pyserial the error says which extra brings it."""
     monkeypatch.setitem(sys.modules, "serial", None)
     with pytest.raises(DeviceError, match=r"pip install 'vultus\[serial\]'"):
-        Port("/dev/null", 9600)
+        Port("/dev/null", 9600, 0.0)
 
 
 def test_without_pairing_the_clear_has_to_be_asked_for(tmp_path: Path) -> None:
     """A URL that does not say insecure=1 opens nothing and says why, and what reading in the clear means."""
-    with pytest.raises(DeviceError, match=r"paired head.*insecure=1.*in the clear"):
+    with pytest.raises(DeviceError, match=r"paired with no sensor head.*vultus pair.*insecure=1.*in the clear"):
         open_device(f"serial:{tmp_path / 'gone'}")
 
 
@@ -257,7 +257,7 @@ def test_a_port_where_nobody_answers(tmp_path: Path) -> None:
     with pytest.raises(DeviceNotFound, match="does not answer: check cable, power, and baud="):
         open_device(url(tmp_path / "port"))
     assert time.monotonic() - start < 5
-    Port(str(tmp_path / "port"), 115200).close()
+    Port(str(tmp_path / "port"), 115200, 0.0).close()
     os.close(master)
     os.close(slave)
 

@@ -13,6 +13,10 @@ void vultus_head_init(struct vultus_head *head, const struct vultus_head_callbac
     head->chunk_bytes = 900;
 }
 
+void vultus_head_pair(struct vultus_head *head, const struct vultus_head_pairing *pairing) { head->pairing = pairing; }
+
+void vultus_head_drop(struct vultus_head *head) { head_end(head); }
+
 bool vultus_head_streaming(const struct vultus_head *head) { return head->streaming != 0; }
 
 unsigned vultus_head_room(const struct vultus_head *head)
@@ -30,7 +34,8 @@ static void hear(struct vultus_head *head, bool coded, uint8_t byte)
     if (held == 0)
         return;
     const int type = head_check(packet, held, head->session, &payload, &size);
-    if (type >= 0)
+    const bool sealed = type != HELLO && head->sealing.phase != VULTUS_HEAD_UNSEALED;
+    if (type >= 0 && (!sealed || head_open(head, packet, &size)))
         head_act(head, type, payload, size);
     else if (coded == head->coded)
         head->bad++;
@@ -47,15 +52,22 @@ static void listen(struct vultus_head *head)
         }
 }
 
-/* Frame what lies in `packet` behind the place of the header. */
+/* Frame what lies in `packet` behind the place of the header, sealed where the session is. */
 static void pack(struct vultus_head *head, uint8_t type, size_t size)
 {
+    const bool open = type == WELCOME || type == REFUSE, sealed = !open && head->sealing.phase != VULTUS_HEAD_UNSEALED;
     uint8_t number[4], *p = head->packet;
+    size += sealed ? VULTUS_HEAD_TAG : 0;
     p[0] = 1;
     p[1] = type;
-    put(p + 2, head->sequence++, 2);
+    put(p + 2, head->sent & 0xffff, 2);
     put(p + 4, size, 2);
-    put(number, type == WELCOME || type == REFUSE ? 0 : head->session, 4);
+    if (sealed && !head_seal(head, p, size)) {
+        head_end(head);
+        return;
+    }
+    head->sent++;
+    put(number, open ? 0 : head->session, 4);
     put(p + HEADER + size, head_crc(head_crc(0, number, 4), p, HEADER + size), CRC);
     head_frame(head, type, HEADER + size + CRC);
 }
@@ -68,6 +80,8 @@ static bool speak(struct vultus_head *head, uint64_t now)
         memcpy(head->packet + HEADER, head->reply, head->reply_size);
         head->reply_type = 0;
         pack(head, type, head->reply_size);
+        if (head->ends)
+            head_end(head);
         return true;
     }
     const size_t size = head_chunk(head, head->packet + HEADER, now);

@@ -6,6 +6,19 @@
 
 /* Act on one valid packet. */
 void head_act(struct vultus_head *head, int type, const uint8_t *payload, size_t size);
+/* Begin a session, answer again, or refuse. */
+void head_hello(struct vultus_head *head, const uint8_t *payload, size_t size);
+/* Make the keys of a sealed session and its WELCOME; `reply` holds the first 16 bytes. False when that fails: nothing was begun. */
+bool head_welcome(struct vultus_head *head, const uint8_t *hello, size_t size);
+/* Act on the messages of a paired session: PROVE and UNPAIR. */
+void head_prove(struct vultus_head *head, const uint8_t *payload, size_t size);
+void head_unpair(struct vultus_head *head, const uint8_t *payload);
+/* Encrypt the payload of `packet` in place, tag behind it; the header says already that it has `size` bytes with the tag. */
+bool head_seal(struct vultus_head *head, uint8_t *packet, size_t size);
+/* Decrypt the payload of `packet` in place; takes the tag off `size`. False for what is not to be taken. */
+bool head_open(struct vultus_head *head, uint8_t *packet, size_t *size);
+/* Overwrite what may not stay in memory. */
+void head_wipe(void *bytes, size_t size);
 /* End the session: stop the sensor, give back the frames. */
 void head_end(struct vultus_head *head);
 /* Give back all frames and begin to count chunks anew. */

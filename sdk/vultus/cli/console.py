@@ -85,9 +85,14 @@ class Console:
         with contextlib.suppress(BrokenPipeError):
             print(f"warning: {' '.join(message.split())}", file=self._err, flush=True)
 
+    @property
+    def asks(self) -> bool:
+        """True when somebody sits at a terminal and can answer."""
+        return not self.json and self._err.isatty() and sys.stdin.isatty()
+
     def confirm(self, question: str) -> bool:
         """Ask on a terminal; nobody is asked in a pipe, where the command itself is the consent."""
-        if self.json or not (self._err.isatty() and sys.stdin.isatty()):
+        if not self.asks:
             return True
         print(f"{question} [y/N] ", end="", file=self._err, flush=True)
         return sys.stdin.readline().strip().lower() in ("y", "yes")

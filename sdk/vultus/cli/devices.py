@@ -24,7 +24,7 @@ Exit code: 0 listed or read, 2 the device cannot be opened or gives nothing.
 _KNOWN: Final = {
     "images": ("images:index.csv", "pictures listed in a CSV file"),
     "replay": ("replay:morning.mcap", "a recording made with vultus record"),
-    "serial": ("serial:/dev/ttyACM0?insecure=1", "a sensor head on a serial line, native/serial/PROTOCOL.md"),
+    "serial": ("serial:/dev/ttyACM0", "a sensor head on a serial line, paired with vultus pair"),
     "simulator": ("simulator:astronaut", "sensors simulated around a portrait: astronaut, grace_hopper or a picture"),
 }
 

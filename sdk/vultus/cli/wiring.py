@@ -5,13 +5,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from vultus import settings
 
 if TYPE_CHECKING:
     from vultus.authenticator import Authenticator
     from vultus.devices.base import Device
+    from vultus.devices.known_heads import KnownHeads
+    from vultus.devices.serial_device import SerialHead
     from vultus.doctor import Check
     from vultus.manifest import Manifest
     from vultus.policy import Policy
@@ -42,6 +44,21 @@ class Wiring:
         from vultus.devices.registry import open_device
 
         return open_device(url)
+
+    def sensor_head(self, url: str) -> SerialHead:
+        """Return the sensor head that `url` names, closed; raises ValueError for another kind of device."""
+        from vultus.devices.registry import create_device
+        from vultus.devices.serial_device import SerialHead
+
+        if not url.startswith("serial:"):
+            raise ValueError(f"{url!r} is no sensor head: those are paired on a serial line, e.g. serial:/dev/ttyACM0")
+        return cast(SerialHead, create_device(url))
+
+    def known_heads(self) -> KnownHeads:
+        """Return the sensor heads that this host is paired with."""
+        from vultus.devices.known_heads import KnownHeads
+
+        return KnownHeads(settings.pairing_folder())
 
     def authenticator(self, store: TemplateStore, policy: Policy) -> Authenticator:
         """Make the authenticator."""

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import secrets
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from vultus.devices.base import Capabilities, Device
+from vultus.devices.known_heads import KnownHeads
 from vultus.devices.registry import Options
 from vultus.devices.serial_description import read_description
-from vultus.devices.serial_line import HeadLine
+from vultus.devices.serial_line import WAIT_S, HeadLine
+from vultus.devices.serial_messages import Phase
+from vultus.devices.serial_pairing import sealed_handshake, session_number, unit_serial, unproven_serial
 from vultus.devices.serial_port import Port
-from vultus.devices.serial_session import HostSession, Phase
-from vultus.errors import DeviceError
+from vultus.devices.serial_session import HostSession
+from vultus.errors import PairingError
 from vultus.frames import DeviceIdentity, FrameSet, Source, Stream
+from vultus.settings import pairing_folder
 
 _SLOW_BAUD: Final = 115_200
 """At this rate and below requests are repeated half as often (PROTOCOL.md, section 5)."""
@@ -23,13 +29,17 @@ _SLOW_BAUD: Final = 115_200
 
 @dataclass(frozen=True, slots=True)
 class LineMode:
-    """How to speak to the head: `streams` None takes all that it has, `chunk` is the frame bytes in a packet, `secure` wants a paired head."""
+    """How to speak to the head: `streams` None takes all that it has, `chunk` is the frame bytes in a packet, `secure` wants a paired head.
+
+    heads: the folder of the heads that this host is paired with; None is the user's own.
+    """
 
     baud: int = 921_600
     coded: bool = False
     chunk: int = 900
     streams: frozenset[Stream] | None = None
     secure: bool = True
+    heads: Path | None = None
 
 
 class SerialHead(Device):
@@ -51,11 +61,13 @@ class SerialHead(Device):
 
     def _open(self) -> Capabilities:
         session = self._session()
-        line = HeadLine(Port(self._path, self._mode.baud), session, self._changed)
+        line = HeadLine(Port(self._path, self._mode.baud, WAIT_S), session, self._changed)
         try:
             line.until(lambda: session.phase is Phase.READY)
             description = read_description(session.capabilities, session.calibration)
-            self._identity = DeviceIdentity("serial", description.model, description.serial, Source.LIVE)
+            # A paired head is known by the identity that it proved, so that what is bound to it is bound to no claim.
+            serial = unit_serial(session.head) if self._mode.secure else unproven_serial(description.serial)
+            self._identity = DeviceIdentity("serial", description.model, serial, Source.LIVE)
             self._firmware = description.firmware
             capabilities = line.begin(self._identity, description, self._mode.streams)
         except BaseException:
@@ -65,16 +77,22 @@ class SerialHead(Device):
         line.start()
         return capabilities
 
+    @contextmanager
+    def bare_line(self) -> Iterator[Port]:
+        """Open the port alone, for pairing."""
+        with closing(Port(self._path, self._mode.baud, WAIT_S)) as port:
+            yield port
+
     def _session(self) -> HostSession:
         """Return the session to open; the one place that decides whether what goes over the line is sealed."""
         mode = self._mode
-        if mode.secure:
-            raise DeviceError(
-                f"serial: {self._path}: an encrypted session needs a paired head, which this version cannot make yet; "
-                "insecure=1 in the URL reads the head in the clear: who has the line in hand can then see and replace the pictures"
-            )
+        try:
+            secure = sealed_handshake(KnownHeads(mode.heads or pairing_folder())) if mode.secure else None
+        except PairingError as problem:
+            clear = "insecure=1 in the URL reads a head in the clear: who has the line in hand can then see and replace the pictures"
+            raise PairingError(f"serial: {self._path}: {problem}; {clear}") from problem
         retry_s = 0.4 if mode.baud <= _SLOW_BAUD else 0.2
-        return HostSession(1 + secrets.randbelow(2**32 - 1), chunk=mode.chunk, retry_s=retry_s, coded=mode.coded)
+        return HostSession(session_number(), secure=secure, chunk=mode.chunk, retry_s=retry_s, coded=mode.coded)
 
     def _next(self, deadline: float) -> FrameSet | None:
         line = self._line

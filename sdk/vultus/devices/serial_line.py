@@ -10,14 +10,15 @@ from typing import Final
 
 from vultus.devices.base import Capabilities
 from vultus.devices.serial_description import BITS, Description
+from vultus.devices.serial_messages import Phase
 from vultus.devices.serial_port import Port
-from vultus.devices.serial_session import HostSession, Phase
+from vultus.devices.serial_session import HostSession
 from vultus.devices.serial_sets import SetMaker, needed
 from vultus.devices.serial_strobe import LENGTH, Strobe
-from vultus.errors import DeviceError, DeviceLost, DeviceNotFound
+from vultus.errors import DeviceError, DeviceLost, DeviceNotFound, PairingError
 from vultus.frames import DeviceIdentity, FrameSet, Stream
 
-_WAIT_S: Final = 0.01
+WAIT_S: Final = 0.01
 """Longest sleep on the line: half the time after which an ACK is due."""
 _FRESH_S: Final = 0.25
 """Longest time that a frame set waits for its reader once the whole of it has come, as in the synchroniser."""
@@ -50,7 +51,7 @@ class HeadLine:
             if time.monotonic() > self._opened_by:
                 raise DeviceError(f"serial: the head on {self._port.path} takes longer than {_OPEN_S:g} s to open: use a higher baud=...")
             if self._session.phase is Phase.FAILED:
-                kind = DeviceNotFound if self._session.packets == 0 else DeviceError
+                kind = DeviceNotFound if self._session.packets == 0 else PairingError if self._session.distrusted else DeviceError
                 hint = ": check cable, power, and baud=... in the URL" if self._session.packets == 0 else ""
                 raise kind(f"serial: the head on {self._port.path} cannot be used: {self._session.failure}{hint}")
 
@@ -121,7 +122,7 @@ class HeadLine:
         while self._unsent and time.monotonic() < deadline:
             self._unsent = self._unsent[self._port.write(self._unsent) :]
             if self._unsent:
-                time.sleep(_WAIT_S)
+                time.sleep(WAIT_S)
 
     def _serve(self) -> None:
         """Serve the line until the device is closed or the line fails."""
@@ -141,7 +142,7 @@ class HeadLine:
         self._unsent += self._session.step(time.monotonic())
         if self._unsent:
             self._unsent = self._unsent[self._port.write(self._unsent) :]
-        data = self._port.read(_WAIT_S)
+        data = self._port.read()
         if data:
             self._session.receive(data, time.monotonic())
 
