@@ -63,6 +63,11 @@ def calibration_folder() -> Path:
     return default_store().parent / "calibrations"
 
 
+def camera_folder() -> Path:
+    """Return where `vultus calibrate-camera` puts a device's cameras, and where devices look for them."""
+    return default_store().parent / "cameras"
+
+
 def default_recording_key() -> Path:
     """Return where the key file of encrypted recordings lies when nobody says otherwise."""
     return default_store().parent / "recordings.key"

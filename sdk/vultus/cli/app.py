@@ -9,6 +9,7 @@ import typer
 from vultus.cli import (
     bench,
     calibrate,
+    calibrate_camera,
     demo,
     devices,
     doctor,
@@ -62,6 +63,7 @@ _COMMANDS: Final = (
     ("trim", "Cut a piece out of a recording.", trim.trim, trim.HELP),
     ("devices", "List or describe devices.", devices.devices, devices.HELP),
     ("calibrate", "Calibrate a sensor of your own.", calibrate.calibrate, calibrate.HELP),
+    ("calibrate-camera", "Find lenses and places from a printed board.", calibrate_camera.calibrate_camera, calibrate_camera.HELP),
     ("doctor", "Check this machine.", doctor.doctor, doctor.HELP),
     ("demo", "See it work, with simulated sensors.", demo.demo, demo.HELP),
     ("bench", "Measure the latency here.", bench.bench, bench.HELP),
