@@ -40,7 +40,11 @@ def build_recogniser(weights: bytes, form: Form = SHIPPED) -> bytes:
 
     The embedding is not of unit length.
     """
-    network = read_network(weights)
+    return integer_graph(read_network(weights), form)
+
+
+def integer_graph(network: Network, form: Form = SHIPPED) -> bytes:
+    """Return the 8-bit graph of a network; its input has as many planes as the first layer takes."""
     first = form.float_layers
     grids = []
     for i, layer in enumerate(network.layers):
@@ -59,7 +63,7 @@ def build_recogniser(weights: bytes, form: Form = SHIPPED) -> bytes:
         name = writer.layer(layer, name, mean, grid.zero)
         mean = grid.mean
     writer.head(network, name, mean)
-    return writer.serialise(INPUT, OUTPUT)
+    return writer.serialise(_input(network), OUTPUT)
 
 
 def _float_layer(writer: GraphWriter, layer: Layer, source: str, factor: F64) -> str:
@@ -84,7 +88,11 @@ def build_float(weights: bytes, *, straight: bool = False) -> bytes:
 
     `straight` writes PRelu as the float layers of the shipped graph have it; the numbers are the same but for rounding.
     """
-    network = read_network(weights)
+    return float_graph(read_network(weights), straight=straight)
+
+
+def float_graph(network: Network, *, straight: bool = False) -> bytes:
+    """Return the float graph of a network; its input has as many planes as the first layer takes."""
     writer = GraphWriter()
     name = "input"
     signs = [np.where(layer.slope > 1, -1.0, 1.0) for layer in network.layers]
@@ -98,7 +106,11 @@ def build_float(weights: bytes, *, straight: bool = False) -> bytes:
         name = writer.add("PRelu", [x, writer.constant(f"{layer.name}_slope", layer.slope[:, None, None])], f"{layer.name}_y")
     head = [writer.constant("head_weight", network.head_weight.reshape(128, -1)), writer.constant("head_bias", network.head_bias)]
     writer.add("Gemm", [writer.add("Flatten", [name], "flat"), *head], "embedding", transB=1)
-    return writer.serialise(INPUT, OUTPUT)
+    return writer.serialise(_input(network), OUTPUT)
+
+
+def _input(network: Network) -> dict[str, tuple[int, ...]]:
+    return {"input": (1, network.layers[0].weight.shape[1], *INPUT["input"][2:])}
 
 
 class _Integers(GraphWriter):
