@@ -16,6 +16,7 @@ from vultus.devices.serial_messages import Phase
 from vultus.devices.serial_session import HostSession
 from vultus.errors import DeviceError, DeviceNotFound, PairingError
 
+_WAIT_S: Final = 0.01
 _RETRY_S: Final = 0.4
 """Also on slow lines (PROTOCOL.md, section 5); pairing is in no hurry."""
 _SERIAL_PREFIX: Final = "ed25519:"
@@ -24,8 +25,8 @@ _SERIAL_PREFIX: Final = "ed25519:"
 class Line(Protocol):
     """A line of bytes to one head."""
 
-    def read(self) -> bytes:
-        """Return what has come, after a short wait when there is nothing."""
+    def read(self, wait_s: float) -> bytes:
+        """Return what has come; wait at most `wait_s` when there is nothing."""
 
     def write(self, data: bytes) -> int:
         """Send as much as the line takes at once and return how much that was."""
@@ -58,11 +59,18 @@ def session_number() -> int:
     return 1 + secrets.randbelow(2**32 - 1)
 
 
-def sealed_handshake(heads: KnownHeads) -> Handshake:
-    """Return the handshake of a session with any head that is paired; raises PairingError when none is, StoreError for damaged files."""
+def sealed_handshake(heads: KnownHeads, only: str = "") -> Handshake:
+    """Return the handshake of a session with any head that is paired, or with `only` the one of these 30 check digits.
+
+    Raises PairingError when none is paired, StoreError for damaged files.
+    """
     if not heads.all():
         raise PairingError("this host is paired with no sensor head: make the head ready and run vultus pair URL")
-    return Handshake(heads.identity(), lambda head: heads.get(head) is not None)
+
+    def trusted(head: bytes) -> bool:
+        return heads.get(head) is not None and only in ("", check_digits(head).replace(" ", ""))
+
+    return Handshake(heads.identity(), trusted)
 
 
 def ask(line: Line, heads: KnownHeads) -> Asked:
@@ -123,7 +131,7 @@ def _converse(line: Line, session: HostSession, done: Callable[[], bool]) -> Non
             if session.packets == 0:
                 raise DeviceNotFound("no head answers: check cable, power, and baud=... in the URL")
             raise DeviceError(f"the head cannot be used: {session.failure}")
-        data = line.read()
+        data = line.read(_WAIT_S)
         if data:
             session.receive(data, time.monotonic())
 
