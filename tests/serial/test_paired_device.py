@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from vultus.cli import main
-from vultus.devices import Device, open_device
+from vultus.devices import Device, create_device, open_device
 from vultus.devices.known_heads import KnownHeads
-from vultus.devices.serial_keys import Identity
+from vultus.devices.serial_keys import Identity, check_digits
 from vultus.errors import DeviceLost, PairingError, StoreError
 from vultus.frames import Source
 
@@ -86,8 +86,23 @@ def test_another_head_in_its_place_is_refused(plugged_paired, own_heads: Path) -
     assert main(["pair", f"serial:{second.name}", "--yes"]) == 0
     heads = KnownHeads(own_heads)
     assert heads.remove(Identity(bytes.fromhex("6b" * 32)).public)
-    with pytest.raises(PairingError, match="not a head that this host is paired with"):
+    with pytest.raises(PairingError, match="not the head that is to be trusted"):
         open_device(f"serial:{second.name}")
+
+
+def test_a_url_can_name_the_one_head_that_is_meant(plugged_paired) -> None:
+    """With head= in the URL another head, though paired too, is refused in that place."""
+    first, second = plugged_paired(), plugged_paired("6b" * 32)
+    for head in (first, second):
+        assert main(["pair", f"serial:{head.name}", "--yes"]) == 0
+    digits = check_digits(IDENTITY)
+    with open_device(f"serial:{first.name}", head=digits) as device:
+        assert device.read() is not None
+    with pytest.raises(PairingError, match="not the head that is to be trusted"):
+        open_device(f"serial:{second.name}?head={digits.replace(' ', '-')}")
+    for wrong, message in ({"head": "12345"}, "six groups of five"), ({"head": digits, "insecure": 1}, "leave out one"):
+        with pytest.raises(ValueError, match=message):
+            create_device(f"serial:{first.name}", **wrong)
 
 
 def test_a_head_pulled_out_and_put_back_is_read_again(plugged_paired) -> None:

@@ -172,7 +172,7 @@ def test_an_unknown_head_is_refused_before_anything_is_proved(paired_head) -> No
     line = begin(head, handshake(), up=Tamperer(lambda *p: sent.append(p[0]) or [p]))
     assert line.host.phase is Phase.FAILED
     pair_line = begin(head, handshake(pairing=True), number=8, up=Tamperer(lambda *p: sent.append(p[0]) or [p], 8))
-    assert "not a head that this host is paired with" in pair_line.host.failure
+    assert "not the head that is to be trusted" in pair_line.host.failure
     assert Kind.PROVE not in sent
     assert head.hosts == 0
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -33,7 +32,6 @@ Examples:
 \b
 Exit code: 0 paired or listed, 1 you said that the digits differ, 2 error (refused, no answer, other digits): nothing was stored.
 """
-_DIGITS = 30
 
 
 def pair(
@@ -53,12 +51,14 @@ def pair(
         return _list(session, heads)
     if url is None:
         raise BadArgument("name the line of the head, e.g. vultus pair serial:/dev/ttyACM0, or ask for --list")
-    wanted = None if expect is None else plain_digits(expect)
-    if wanted is None and not yes and not session.console.asks:
-        raise BadArgument("nobody can compare the check digits here: give them with --expect, or trust whoever answers with --yes")
     from vultus.devices import serial_pairing
+    from vultus.devices.serial_keys import plain_digits
     from vultus.errors import PairingError
 
+    with arguments():
+        wanted = None if expect is None else plain_digits(expect)
+    if wanted is None and not yes and not session.console.asks:
+        raise BadArgument("nobody can compare the check digits here: give them with --expect, or trust whoever answers with --yes")
     with arguments():
         sensor_head = session.wiring.sensor_head(url)
     with sensor_head.bare_line() as line:
@@ -99,14 +99,6 @@ def describe(known: KnownHead) -> dict[str, Any]:
         "url": known.url,
         "paired_ns": known.paired_ns,
     }
-
-
-def plain_digits(given: str) -> str:
-    """Return check digits without their gaps; raises BadArgument when they are none."""
-    digits = re.sub(r"[\s-]", "", given)
-    if not (digits.isascii() and digits.isdigit() and len(digits) == _DIGITS):
-        raise BadArgument(f"check digits are {_DIGITS} digits in six groups of five; got {given!r}")
-    return digits
 
 
 def _day(known: KnownHead) -> str:

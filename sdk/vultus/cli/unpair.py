@@ -8,7 +8,7 @@ import typer
 
 from vultus.cli import options
 from vultus.cli.console import ExitCode, literal, paint
-from vultus.cli.pair import describe, plain_digits
+from vultus.cli.pair import describe
 from vultus.cli.session import BadArgument, arguments, session_of
 
 HELP = """Undo the pairing with a sensor head: it forgets this host, and this host forgets it.
@@ -42,10 +42,12 @@ def unpair(
             "name the line of the head, or with --head the check digits of one that does not answer; vultus pair --list has them"
         )
     from vultus.devices import serial_pairing
+    from vultus.devices.serial_keys import plain_digits
     from vultus.errors import PairingError
 
     heads = session.wiring.known_heads()
-    wanted = None if head is None else plain_digits(head)
+    with arguments():
+        wanted = None if head is None else plain_digits(head)
     known = None
     if wanted is not None:
         known = next((h for h in heads.all() if h.digits.replace(" ", "") == wanted), None)

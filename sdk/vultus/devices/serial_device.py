@@ -1,4 +1,4 @@
-"""A sensor head on a serial line (the extra `serial`): `serial:/dev/ttyACM0?baud=921600&framing=cobs|words&streams=rgb,nir&insecure=1`."""
+"""A sensor head on a serial line (the extra `serial`): `serial:/dev/ttyACM0?baud=921600&framing=cobs|words&streams=rgb,nir&head=DIGITS`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from vultus.devices.base import Capabilities, Device
 from vultus.devices.known_heads import KnownHeads
 from vultus.devices.registry import Options
 from vultus.devices.serial_description import read_description
+from vultus.devices.serial_keys import plain_digits
 from vultus.devices.serial_line import WAIT_S, HeadLine
 from vultus.devices.serial_messages import Phase
 from vultus.devices.serial_pairing import sealed_handshake, session_number, unit_serial, unproven_serial
@@ -31,7 +32,8 @@ _SLOW_BAUD: Final = 115_200
 class LineMode:
     """How to speak to the head: `streams` None takes all that it has, `chunk` is the frame bytes in a packet, `secure` wants a paired head.
 
-    heads: the folder of the heads that this host is paired with; None is the user's own.
+    heads: the folder of the heads that this host is paired with; None is the user's own. head: the check digits of the one of them
+    that is meant, 30 digits; "" takes any.
     """
 
     baud: int = 921_600
@@ -40,6 +42,7 @@ class LineMode:
     streams: frozenset[Stream] | None = None
     secure: bool = True
     heads: Path | None = None
+    head: str = ""
 
 
 class SerialHead(Device):
@@ -87,7 +90,7 @@ class SerialHead(Device):
         """Return the session to open; the one place that decides whether what goes over the line is sealed."""
         mode = self._mode
         try:
-            secure = sealed_handshake(KnownHeads(mode.heads or pairing_folder())) if mode.secure else None
+            secure = sealed_handshake(KnownHeads(mode.heads or pairing_folder()), mode.head) if mode.secure else None
         except PairingError as problem:
             clear = "insecure=1 in the URL reads a head in the clear: who has the line in hand can then see and replace the pictures"
             raise PairingError(f"serial: {self._path}: {problem}; {clear}") from problem
@@ -123,8 +126,10 @@ def from_url(path: str, options: Options) -> Device:
     baud, chunk = options.whole("baud", mode.baud, 1200, 20_000_000), options.whole("chunk", mode.chunk, 16, 1000)
     coded = options.text("framing", "cobs", ("cobs", "words")) == "words"
     names = options.text("streams", "")
-    insecure = options.flag("insecure")
+    insecure, head = options.flag("insecure"), options.text("head", "")
     options.done()
+    if head and insecure:
+        raise ValueError("serial: head= names a paired head, which insecure=1 does not ask for its proof: leave out one of them")
     unknown = set(names.split(",")) - set(Stream) if names else set()
     if unknown:
         raise ValueError(f"serial: unknown stream {', '.join(sorted(unknown))}; known: {', '.join(Stream)}")
@@ -133,4 +138,4 @@ def from_url(path: str, options: Options) -> Device:
         raise ValueError("serial: nir_ambient alone is no frame set; add nir")
     if streams is not None and Stream.NIR_AMBIENT in streams and Stream.NIR not in streams:
         raise ValueError("serial: nir_ambient comes with nir; name both")
-    return SerialHead(path, LineMode(baud, coded, chunk, streams, not insecure))
+    return SerialHead(path, LineMode(baud, coded, chunk, streams, not insecure, head=plain_digits(head) if head else ""))

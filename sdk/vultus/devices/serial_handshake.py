@@ -61,7 +61,7 @@ class Handshake:
             return "its proof of identity is wrong: somebody may be in between"
         self.head = head
         if not self._trusted(head):
-            return f"it is not a head that this host is paired with ({check_digits(head)})"
+            return f"it is not the head that is to be trusted here: its check digits are {check_digits(head)}"
         shared = self._ephemeral.agree(ephemeral)
         del self._ephemeral
         if shared is None:

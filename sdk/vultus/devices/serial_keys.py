@@ -6,6 +6,7 @@ Wrong keys, signatures and tags are results (False, None), never exceptions: the
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Final, Self
 
 from cryptography.exceptions import InvalidSignature, InvalidTag
@@ -97,3 +98,11 @@ def check_digits(public: bytes) -> str:
     """
     digest = hashlib.sha256(b"vultus serial 1 check" + public).digest()
     return " ".join(f"{int.from_bytes(digest[5 * i : 5 * i + 5], 'big') % 100_000:05}" for i in range(_GROUPS))
+
+
+def plain_digits(given: str) -> str:
+    """Return check digits without their gaps, 30 digits; raises ValueError when they are none."""
+    digits = re.sub(r"[\s-]", "", given)
+    if not (digits.isascii() and digits.isdigit() and len(digits) == 5 * _GROUPS):
+        raise ValueError(f"check digits are {5 * _GROUPS} digits in six groups of five; got {given!r}")
+    return digits

@@ -58,11 +58,18 @@ def session_number() -> int:
     return 1 + secrets.randbelow(2**32 - 1)
 
 
-def sealed_handshake(heads: KnownHeads) -> Handshake:
-    """Return the handshake of a session with any head that is paired; raises PairingError when none is, StoreError for damaged files."""
+def sealed_handshake(heads: KnownHeads, only: str = "") -> Handshake:
+    """Return the handshake of a session with any head that is paired, or with `only` the one of these 30 check digits.
+
+    Raises PairingError when none is paired, StoreError for damaged files.
+    """
     if not heads.all():
         raise PairingError("this host is paired with no sensor head: make the head ready and run vultus pair URL")
-    return Handshake(heads.identity(), lambda head: heads.get(head) is not None)
+
+    def trusted(head: bytes) -> bool:
+        return heads.get(head) is not None and only in ("", check_digits(head).replace(" ", ""))
+
+    return Handshake(heads.identity(), trusted)
 
 
 def ask(line: Line, heads: KnownHeads) -> Asked:
