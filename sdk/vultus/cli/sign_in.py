@@ -35,6 +35,7 @@ def sign_in(
     tier: options.TierName = None,
     allow_recordings: options.AllowRecordings = False,
     allow_simulated: options.AllowSimulated = False,
+    allow_virtual: options.AllowVirtual = False,
     allow_extrapolation: options.AllowExtrapolation = False,
     allow_other_devices: options.AllowOtherDevices = False,
     figures: options.Figures = False,
@@ -52,6 +53,7 @@ def sign_in(
         tier,
         allow_recordings=allow_recordings,
         allow_simulated=allow_simulated,
+        allow_virtual=allow_virtual,
         allow_extrapolation=allow_extrapolation,
         allow_other_devices=allow_other_devices,
     )

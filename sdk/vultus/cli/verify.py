@@ -54,6 +54,7 @@ def verify(
     tier: options.TierName = None,
     allow_recordings: options.AllowRecordings = False,
     allow_simulated: options.AllowSimulated = False,
+    allow_virtual: options.AllowVirtual = False,
     allow_extrapolation: options.AllowExtrapolation = False,
     allow_other_devices: options.AllowOtherDevices = False,
     figures: options.Figures = False,
@@ -66,6 +67,7 @@ def verify(
         tier,
         allow_recordings=allow_recordings,
         allow_simulated=allow_simulated,
+        allow_virtual=allow_virtual,
         allow_extrapolation=allow_extrapolation,
         allow_other_devices=allow_other_devices,
     )
@@ -82,6 +84,7 @@ def identify(
     tier: options.TierName = None,
     allow_recordings: options.AllowRecordings = False,
     allow_simulated: options.AllowSimulated = False,
+    allow_virtual: options.AllowVirtual = False,
     allow_extrapolation: options.AllowExtrapolation = False,
     allow_other_devices: options.AllowOtherDevices = False,
     figures: options.Figures = False,
@@ -94,6 +97,7 @@ def identify(
         tier,
         allow_recordings=allow_recordings,
         allow_simulated=allow_simulated,
+        allow_virtual=allow_virtual,
         allow_extrapolation=allow_extrapolation,
         allow_other_devices=allow_other_devices,
     )
