@@ -230,8 +230,8 @@ def carry(base: Calibration, path: Path) -> Calibration:
             genuine = _genuine(raw)
             source = base.tables[Modality.RGB, Modality.RGB]
             pair = (Modality(raw["pair"][0]), Modality(raw["pair"][1]))
-            if not (0 < raw["scale"] < math.inf and 0 <= raw["margin"] < math.inf and abs(raw["shift"]) < math.inf and raw["llr"][0] > 0):
-                raise ValueError("scale and slope must be positive, margin and shift finite")
+            if not (0 < raw["scale"] < math.inf and 0 <= raw["margin"] < math.inf and all(map(math.isfinite, (raw["shift"], *raw["llr"])))):
+                raise ValueError("scale must be positive, margin, shift and likelihood ratio finite")
             tables[pair] = PairTable(
                 pair, source.scores, source.fmr, source.fmr_low, source.fmr_high, (float(raw["llr"][0]), float(raw["llr"][1])),
                 source.people, source.comparisons, genuine, simulated=False, mean=source.mean, deviation=source.deviation, extrapolated=True,

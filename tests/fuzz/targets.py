@@ -213,6 +213,7 @@ def calibrations(folder: Path) -> Target:
     """Read a sensor's calibration whose checksum is right, whatever it says."""
     from vultus import calibration
     from vultus.fitting import seal_document
+    from vultus.stages.vote import CUES
 
     base = calibration.load(ROOT / "models" / "calibration")
     pair = {
@@ -226,7 +227,10 @@ def calibrations(folder: Path) -> Target:
     }
     device = {"kind": "v4l2", "model": "m", "serial": "", "source": "live"}
     space = {"means": {"rgb": [0.1] * 8, "nir": [0.0] * 8}, "turn": np.eye(8).tolist()}
-    vote = {"mean": [0.0] * 8, "deviation": [1.0] * 8, "weights": [1.0] * 45, "pass_llr": 1.0, "fail_llr": -1.0}
+    n = len(CUES)
+    vote = {"cues": list(CUES), "course": np.zeros((4, n)).tolist(), "deviation": [1.0] * n, "means": np.zeros((2, n)).tolist()}
+    vote |= {"spreads": [np.eye(n).tolist()] * 2, "pass_llr": 1.0, "fail_llr": -1.0, "slope": 1.0, "offset": 0.0}
+    vote |= {"tables": {"live": [0.5, 2.0], "attacks": {"flat_print": [-3.0, -1.0]}}}
     body = {"id": "x", "base_graph": base.graph, "base": base.id, "device": device, "pairs": [pair], "space": space, "vote": vote}
 
     def run(data: bytes) -> None:
