@@ -129,7 +129,9 @@ class V4l2(Device):
         nir = self._channels.get(Stream.NIR)
         usb = nir.survey.node.usb if nir else None
         if nir and usb and self.choice.emitter:
-            nir.illuminator = Illuminator(nir.node, extension_units(usb.descriptors()), quirk_of(usb.vendor, usb.product))
+            # Units are numbered anew in each function of a device: a request reaches only those of the node's own.
+            units = tuple(u for u in extension_units(usb.descriptors()) if u.interface == nir.survey.node.interface)
+            nir.illuminator = Illuminator(nir.node, units, quirk_of(usb.vendor, usb.product))
 
     def _begins(self, kind: str, rgb_formats: tuple[str, ...], *, last: bool) -> bool:
         """Start the channels one way and look at their first frames; False when the camera cannot, as long as it is not the last way."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 import numpy as np
 
@@ -137,18 +137,6 @@ class Channel:
             raise ValueError("the node has no format")
         picture = CONVERT[layout.format](data, layout)
         return np.asarray(millimetres(picture, self._unit_mm)) if self.stream is Stream.DEPTH else picture
-
-
-class Capture(Protocol):
-    """How the channels take turns."""
-
-    kind: str
-
-    def start(self) -> None:
-        """Start; raises DeviceError."""
-
-    def step(self, seconds: float) -> list[Frame]:
-        """Wait at most so long and return the frames that came; raises DeviceLost."""
 
 
 class Concurrent:
