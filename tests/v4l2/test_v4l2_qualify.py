@@ -16,7 +16,7 @@ from vultus.devices.v4l2 import V4l2
 from vultus.devices.v4l2_listing import list_cameras
 from vultus.devices.v4l2_profile import Profile, load_profile, profile_path, save_profile
 from vultus.devices.v4l2_qualify import qualify
-from vultus.errors import DeviceNotFound
+from vultus.errors import DeviceBusy, DeviceNotFound
 from vultus.frames import Stream
 
 UNIT = "3277:0059-200901010001"
@@ -93,6 +93,16 @@ def test_a_camera_that_refuses_two_streams_says_why(machine) -> None:
     profile, _ = qualify("", kernel=kernel)
     assert profile.capture == "alternating"
     assert "no bandwidth left" in profile.measured["together"]["as it comes"]
+
+
+def test_a_camera_that_somebody_holds_is_busy_and_nothing_is_kept(machine, profiles: Path) -> None:
+    """A held camera ends the qualification with who holds it, a silent one with what to try, and neither leaves a profile."""
+    kernel = machine("hello_laptop")
+    kernel.node(0).busy = True
+    with pytest.raises(DeviceBusy, match="in use"):
+        qualify("", kernel=kernel)
+    assert not profiles.exists()
+    assert kernel.clean()
 
 
 def test_a_camera_of_one_stream_needs_no_comparison(machine) -> None:
