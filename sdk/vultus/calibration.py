@@ -7,7 +7,6 @@ can be asked on a new sensor fix the centre of the distribution, the base suppli
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -18,6 +17,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from vultus.documents import digest
 from vultus.errors import CalibrationError
 from vultus.stages.liveness import Limits
 from vultus.stages.match import compare
@@ -183,12 +183,6 @@ class Calibration:
         """Say whether this calibration may be used for a device."""
         own = self.device
         return own is None or ((own.kind, own.model) == (identity.kind, identity.model) and own.serial in ("", identity.serial))
-
-
-def digest(document: Mapping[str, Any]) -> str:
-    """Return the sha256 of a calibration document without its own `sha256` field, over canonical JSON."""
-    body = {k: v for k, v in document.items() if k != "sha256"}
-    return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()).hexdigest()
 
 
 def read_document(path: Path) -> dict[str, Any]:
