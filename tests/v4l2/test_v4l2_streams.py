@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import threading
 import time
+import tracemalloc
 from contextlib import suppress
 from itertools import islice
 
@@ -65,6 +66,24 @@ def test_every_format_becomes_its_picture(pad: int) -> None:
     flat = np.full((h * 3 // 2, w), 128, np.uint8)
     flat[:h] = 126
     assert np.array_equal(convert("NV12", flat), np.full((h, w, 3), 128, np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "out"), [("GREY", 1, 1), ("Y16", 2, 2), ("Z16", 2, 2), ("Y8I", 2, 1), ("YUYV", 2, 3), ("NV12", 1, 3)]
+)
+def test_a_frame_is_copied_or_converted_once(name: str, row: int, out: int) -> None:
+    """A conversion allocates the picture that it returns and nothing of that size beside it."""
+    width, height = 640, 480
+    data = np.zeros(width * row * height * 3 // 2, np.uint8)
+    CONVERT[name](data, Layout(name, width, height, 0))
+    tracemalloc.start()
+    try:
+        kept = CONVERT[name](data, Layout(name, width, height, 0))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert kept.nbytes == out * width * height
+    assert peak < 1.1 * kept.nbytes
 
 
 def test_compressed_pictures_are_decoded_and_their_size_checked() -> None:
