@@ -182,6 +182,16 @@ def test_the_command_lists_describes_and_qualifies(machine, capsys) -> None:
     assert main(["devices", "--qualify"], wiring) == 2
 
 
+def test_the_command_says_what_turns_mean_for_a_sign_in(machine, capsys) -> None:
+    """A camera that takes turns is reported with why the policy will refuse its sets and what can be done."""
+    kernel = machine("hello_laptop")
+    starve(kernel, 0, 0)
+    assert main(["devices", "v4l2:usb:3277:0059", "--qualify"], MachineWiring(kernel)) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("alternating  kept in ")
+    assert "stale to it: add streams=nir, or set Policy(max_skew_ms=...)" in out
+
+
 def test_an_opened_camera_that_is_gone_is_one_line(machine, capsys) -> None:
     """A camera that is not there ends the command with one line and what to do."""
     with pytest.raises(DeviceNotFound):
