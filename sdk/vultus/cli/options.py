@@ -36,7 +36,10 @@ TierName = Annotated[
 AllowRecordings = Annotated[
     bool, typer.Option("--allow-recordings", help="Accept recordings and picture files, which anyone can replay: for tests only.")
 ]
-AllowSimulated = Annotated[bool, typer.Option("--allow-simulated", help="Accept simulated sensors and virtual cameras: for tests only.")]
+AllowSimulated = Annotated[bool, typer.Option("--allow-simulated", help="Accept simulated sensors: for tests only.")]
+AllowVirtual = Annotated[
+    bool, typer.Option("--allow-virtual", help="Accept cameras that software makes up, such as v4l2loopback: for tests only.")
+]
 AllowExtrapolation = Annotated[
     bool, typer.Option("--allow-extrapolation", help="Accept a target below what the calibration data can support by itself.")
 ]

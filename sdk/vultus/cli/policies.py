@@ -16,6 +16,7 @@ def policy_of(
     *,
     allow_recordings: bool,
     allow_simulated: bool,
+    allow_virtual: bool = False,
     allow_extrapolation: bool = False,
     allow_other_devices: bool = False,
     target_iapar: float | None = None,
@@ -29,7 +30,9 @@ def policy_of(
     if allow_recordings:
         sources |= {Source.RECORDING, Source.IMAGES}
     if allow_simulated:
-        sources |= {Source.SIMULATED, Source.VIRTUAL}
+        sources.add(Source.SIMULATED)
+    if allow_virtual:
+        sources.add(Source.VIRTUAL)
     chosen: dict[str, Any] = {"sources": frozenset(sources), "allow_extrapolation": allow_extrapolation}
     chosen["bind_device"] = not allow_other_devices
     with arguments():
