@@ -257,11 +257,13 @@ def _space(raw: Mapping[str, Any]) -> Space:
 def _vote(raw: Mapping[str, Any]) -> Vote:
     if tuple(raw["cues"]) != CUES:
         raise ValueError("the vote weighs other cues")
-    course, deviation, means, spreads = (np.asarray(raw[k], np.float64) for k in ("course", "deviation", "means", "spreads"))
+    course, deviation, means, spreads, shares = (
+        np.asarray(raw[k], np.float64) for k in ("course", "deviation", "means", "spreads", "shares")
+    )
     pass_llr, fail_llr, slope, offset = (float(raw[k]) for k in ("pass_llr", "fail_llr", "slope", "offset"))
     live = np.asarray(raw["tables"]["live"], np.float64)
     attacks = {str(name): np.asarray(found, np.float64) for name, found in raw["tables"]["attacks"].items()}
-    return Vote(course, deviation, means, spreads, pass_llr, fail_llr, slope, offset, live, attacks)
+    return Vote(course, deviation, means, spreads, shares, pass_llr, fail_llr, slope, offset, live, attacks)
 
 
 def _genuine(raw: Mapping[str, Any]) -> F64:

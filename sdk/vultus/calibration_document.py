@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from vultus.documents import digest
 from vultus.errors import CalibrationError
 
 FORMAT: Final = 1
-
-
-def digest(document: Mapping[str, Any]) -> str:
-    """Return the sha256 of a calibration document without its own `sha256` field, over canonical JSON."""
-    body = {k: v for k, v in document.items() if k != "sha256"}
-    return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()).hexdigest()
 
 
 def read_document(path: Path) -> dict[str, Any]:

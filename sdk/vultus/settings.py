@@ -77,6 +77,11 @@ def camera_folder() -> Path:
     return platformdirs.user_config_path("vultus", appauthor=False) / "cameras"
 
 
+def camera_calibration_folder() -> Path:
+    """Return where `vultus calibrate-camera` puts a device's cameras, and where devices look for them."""
+    return default_store().parent / "cameras"
+
+
 def default_recording_key() -> Path:
     """Return where the key file of encrypted recordings lies when nobody says otherwise."""
     return default_store().parent / "recordings.key"

@@ -51,8 +51,9 @@ def serial_head(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> I
         yield None
         return
     folder = tmp_path_factory.mktemp("serial")
-    main = repository / "native" / "serial" / "host" / "main.c"
-    subprocess.run([compiler, "-O2", *lines.sources(repository), str(main), "-o", str(folder / "program")], check=True)
+    host = repository / "native" / "serial" / "host"
+    program = [str(host / "main.c"), str(host / "no_button.c")]
+    subprocess.run([compiler, "-O2", *lines.sources(repository), *program, "-o", str(folder / "program")], check=True)
     head = lines.PtyHead(folder / "program", folder / "port")
     yield head.name
     head.unplug()

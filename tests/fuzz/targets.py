@@ -246,6 +246,29 @@ def calibrations(folder: Path) -> Target:
     return Target((json.dumps(body).encode(),), run, mutate=mutations.document)
 
 
+def cameras(folder: Path) -> Target:
+    """Read a camera calibration whose checksum is right, whatever it says, and bring small frames to it."""
+    from vultus import camera_calibration
+    from vultus.documents import digest
+
+    lens = Intrinsics(20.0, 21.0, 8.0, 8.0, 16, 16)
+    place = Extrinsics((1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0), (-25.0, 0.0, 0.0))
+    made = {s: camera_calibration.Camera(lens, (-0.2, 0.1, 0.0, 0.0), place) for s in (Stream.NIR, Stream.DEPTH)}
+    seed = camera_calibration.document(CAMERA, made | {Stream.RGB: camera_calibration.Camera(lens)}, {})
+
+    def run(data: bytes) -> None:
+        try:
+            found = json.loads(data)
+            if isinstance(found, dict):
+                data = json.dumps(found | {"sha256": digest(found)}).encode()
+        except (ValueError, TypeError):
+            pass  # not a document that could be sealed: as it is
+        (folder / "c.json").write_bytes(data)
+        camera_calibration.load(folder / "c.json").apply(frame_set(1))
+
+    return Target((json.dumps(seed).encode(),), run, mutate=mutations.document)
+
+
 def template_rows(folder: Path) -> Target:
     """Decode what a record of the store holds once it is unsealed."""
     vector = np.zeros(16, np.float32)
@@ -323,6 +346,7 @@ TARGETS: dict[str, Callable[[Path], Target]] = {
     "pictures": picture_files,
     "manifest": manifests,
     "calibration": calibrations,
+    "cameras": cameras,
     "templates": template_rows,
     "store": stores,
 }

@@ -18,6 +18,18 @@ TargetFmr = Annotated[
     float | None,
     typer.Option("--target-fmr", metavar="RATE", help="False-match rate to stay below, e.g. 1e-4; default: the policy's."),
 ]
+TargetIapar = Annotated[
+    float | None,
+    typer.Option(
+        "--target-iapar", metavar="RATE", help="Share of attacks that may pass, e.g. 0.05; takes a sensor's own liveness calibration."
+    ),
+]
+TargetBpcer = Annotated[
+    float | None,
+    typer.Option(
+        "--target-bpcer", metavar="RATE", help="Share of live faces that may be refused; takes a sensor's own liveness calibration."
+    ),
+]
 TierName = Annotated[
     str | None, typer.Option("--tier", metavar="TIER", help="Liveness evidence needed: secure (default), standard or convenience.")
 ]

@@ -18,6 +18,8 @@ def policy_of(
     allow_simulated: bool,
     allow_extrapolation: bool = False,
     allow_other_devices: bool = False,
+    target_iapar: float | None = None,
+    target_bpcer: float | None = None,
 ) -> Policy:
     """Return the policy; None keeps the policy's own default. Raises BadArgument."""
     from vultus.frames import Source
@@ -37,4 +39,5 @@ def policy_of(
             chosen["tier"] = Tier(tier)
         if target_fmr is not None:
             chosen["target_fmr"] = target_fmr
+        chosen |= {"target_iapar": target_iapar, "target_bpcer": target_bpcer}
         return Policy(**chosen)

@@ -70,6 +70,16 @@ def test_secure_policy_unless_asked(run, enrolled):
     assert enrolled.policy.allow_extrapolation
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_rates_of_the_liveness_vote_are_the_policy_s(run, enrolled, command):
+    """--target-iapar and --target-bpcer reach the policy; without them the calibration's own limits hold."""
+    run(*command)
+    assert (enrolled.policy.target_iapar, enrolled.policy.target_bpcer) == (None, None)
+    run(*command, "--target-iapar", "0.05", "--target-bpcer", "0.02")
+    assert (enrolled.policy.target_iapar, enrolled.policy.target_bpcer) == (0.05, 0.02)
+    assert run(*command, "--target-iapar", "0.9").code == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [

@@ -3,39 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-Document = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A titled table; `note` explains it in one or two sentences."""
-
-    title: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    note: str = ""
-
-
-def percent(value: float) -> str:
-    """Write a share with as many decimals as it needs to be told from 0 and from 100 %."""
-    if value in (0.0, 1.0):
-        return f"{100 * value:.0f} %"
-    gap = 100 * min(value, 1 - value)
-    decimals = 2 if gap >= 0.1 else 3 if gap >= 0.01 else 4
-    return f"{100 * value:.{decimals}f} %"
-
-
-def rate(value: float) -> str:
-    """Write a small rate as a power of ten."""
-    return "0" if value == 0 else f"{value:.1e}".replace("e-0", "e-").replace("e+00", "")
-
-
-def interval(entry: Mapping[str, Any], write: Any = percent) -> str:
-    """Write the 95 % interval of an entry with low and high."""
-    return f"{write(entry['low'])} to {write(entry['high'])}"
+from vultus.evaluate.report.attacks import attack_tables
+from vultus.evaluate.report.table import Document, Table, interval, percent, rate
 
 
 def tables(document: Document) -> list[Table]:
@@ -52,7 +23,7 @@ def tables(document: Document) -> list[Table]:
             _acquisition(document),
         ]
     elif kind == "pad":
-        found = [_pad(document), _cues(document), _signs(document)]
+        found = [_pad(document), *attack_tables(document), _cues(document), _signs(document)]
     else:
         found = [_system(document), _reasons(document), _latency(document)]
     return [t for t in (*found, _problems(document)) if t is not None and t.rows]
