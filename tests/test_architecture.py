@@ -41,6 +41,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset(
         {
             "calibration",
+            "calibration_document",
             "database",
             "device_fitting",
             "fitting",
