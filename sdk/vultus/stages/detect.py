@@ -58,8 +58,8 @@ class Detector:
         self._full = full
         self._near = near
 
-    def find(self, image: Grey, stream: Stream, region: Region | None = None) -> list[Face]:
-        """Return the faces, best score first; with a `region`, those whose centre lies in it. An empty list means none."""
+    def find(self, image: Grey, stream: Stream, region: Region | None = None, *, least: float = SCORE_LIMIT) -> list[Face]:
+        """Return the faces of score `least` or more, best first; with a `region`, those whose centre lies in it. An empty list means none."""
         height, width = image.shape[:2]
         graph = self._full if region is None else self._near
         area = Region(0.0, 0.0, float(width), float(height)) if region is None else region
@@ -76,7 +76,7 @@ class Detector:
                 return []
             _native.warp_grey(image, matrix, graph.input[0], gain=gain, lut=_CURVE, scale=1.0, offset=0.0)
         score, box, points = graph.run()
-        return _decode(score, box, points, scale, x0, y0, stream)
+        return _decode(score, box, points, scale, x0, y0, stream, least)
 
 
 def grey_gain(image: Grey) -> float | None:
@@ -90,10 +90,10 @@ def grey_gain(image: Grey) -> float | None:
     return _GREY_LEVEL * sums.total / sums.total_squares if sums.total_squares > 0 else None
 
 
-def _decode(score: F32, box: F32, points: F32, scale: float, x0: float, y0: float, stream: Stream) -> list[Face]:
+def _decode(score: F32, box: F32, points: F32, scale: float, x0: float, y0: float, stream: Stream, least: float) -> list[Face]:
     """Turn the graph's candidates, in pixels of its input, into faces in pixels of the frame; overlapping ones give way to the best."""
     score = score.reshape(-1)
-    index = np.flatnonzero(score > SCORE_LIMIT)
+    index = np.flatnonzero(score > least)
     index = index[np.argsort(-score[index], kind="stable")][:_CANDIDATES]
     corners = np.concatenate([box[index, :2], box[index, :2] + box[index, 2:]], axis=1)
     kept: list[int] = []
