@@ -45,7 +45,12 @@ def build_recogniser(weights: bytes, form: Form = SHIPPED) -> bytes:
 
     The embedding is not of unit length.
     """
-    network, grids, factors = _quantised(weights, form)
+    return integer_graph(read_network(weights), form)
+
+
+def integer_graph(network: Network, form: Form = SHIPPED) -> bytes:
+    """Return the 8-bit graph of a network; its input has as many planes as the first layer takes."""
+    network, grids, factors = _quantised(network, form)
     first = form.float_layers
     writer = _Integers()
     name = "input"
@@ -57,12 +62,12 @@ def build_recogniser(weights: bytes, form: Form = SHIPPED) -> bytes:
         name = writer.layer(layer, name, mean, grid.zero)
         mean = grid.mean
     writer.head(network, name, mean)
-    return writer.serialise(INPUT, OUTPUT)
+    return writer.serialise(_input(network), OUTPUT)
 
 
 def build_split(weights: bytes) -> bytes:
     """Return what ships: the shipped form without its float layers, whose weights it carries for the core to run them (vultus.stem)."""
-    network, grids, factors = _quantised(weights, SHIPPED)
+    network, grids, factors = _quantised(read_network(weights), SHIPPED)
     first = SHIPPED.float_layers
     writer = _Integers()
     name, mean = writer.take(AFTER_STEM[0], grids[first - 1].zero), grids[first - 1].mean
@@ -84,12 +89,11 @@ def stem_weights(layers: Sequence[Layer], factors: Sequence[F64]) -> F32:
     return np.concatenate([part.ravel() for part in parts]).astype(np.float32)
 
 
-def _quantised(weights: bytes, form: Form) -> tuple[Network, list[Grid], list[F64]]:
+def _quantised(network: Network, form: Form) -> tuple[Network, list[Grid], list[F64]]:
     """Return the network with every stored channel scaled so that one step is 1, its grids, and the factors that did it.
 
     Then no activation needs a scale of its own; float layers but the last keep their scale and only turn signs.
     """
-    network = read_network(weights)
     first = form.float_layers
     grids = []
     for i, layer in enumerate(network.layers):
@@ -121,7 +125,11 @@ def build_float(weights: bytes, *, straight: bool = False) -> bytes:
 
     `straight` writes PRelu as the float layers of the shipped graph have it; the numbers are the same but for rounding.
     """
-    network = read_network(weights)
+    return float_graph(read_network(weights), straight=straight)
+
+
+def float_graph(network: Network, *, straight: bool = False) -> bytes:
+    """Return the float graph of a network; its input has as many planes as the first layer takes."""
     writer = GraphWriter()
     name = "input"
     signs = [np.where(layer.slope > 1, -1.0, 1.0) for layer in network.layers]
@@ -135,7 +143,11 @@ def build_float(weights: bytes, *, straight: bool = False) -> bytes:
         name = writer.add("PRelu", [x, writer.constant(f"{layer.name}_slope", layer.slope[:, None, None])], f"{layer.name}_y")
     head = [writer.constant("head_weight", network.head_weight.reshape(128, -1)), writer.constant("head_bias", network.head_bias)]
     writer.add("Gemm", [writer.add("Flatten", [name], "flat"), *head], "embedding", transB=1)
-    return writer.serialise(INPUT, OUTPUT)
+    return writer.serialise(_input(network), OUTPUT)
+
+
+def _input(network: Network) -> dict[str, tuple[int, ...]]:
+    return {"input": (1, network.layers[0].weight.shape[1], *INPUT["input"][2:])}
 
 
 class _Integers(GraphWriter):
