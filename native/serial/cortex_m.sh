@@ -15,7 +15,7 @@ most_stack=4096
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-echo 'struct vultus_head vultus_head_state;' | cat include/vultus/serial_head.h - > "$work/state.c"
+printf "#include \"vultus/serial_head.h\"\nstruct vultus_head head;\n" > "$work/state.c"
 failed=0
 printf '%-12s %8s %8s %8s\n' processor code state stack
 for processor in cortex-m0plus cortex-m4; do

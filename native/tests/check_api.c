@@ -85,6 +85,19 @@ static void check_vectors(void)
     release();
 }
 
+static void check_stem(void)
+{
+    float *f = forbidden();
+    uint8_t *out = forbidden();
+    EXPECT(vultus_stem_f32(NULL, VULTUS_STEM_WEIGHTS, f, 0, out, f, VULTUS_STEM_SCRATCH) == VULTUS_NULL_POINTER, 0, 0);
+    EXPECT(vultus_stem_f32(f, VULTUS_STEM_WEIGHTS, f, 0, out, NULL, VULTUS_STEM_SCRATCH) == VULTUS_NULL_POINTER, 0, 0);
+    EXPECT(vultus_stem_f32(f, VULTUS_STEM_WEIGHTS - 1, f, 0, out, f, VULTUS_STEM_SCRATCH) == VULTUS_BAD_SIZE, 0, 0);
+    EXPECT(vultus_stem_f32(f, VULTUS_STEM_WEIGHTS, f, 0, out, f, VULTUS_STEM_SCRATCH - 1) == VULTUS_BAD_SIZE, 0, 0);
+    EXPECT(vultus_stem_f32(f, VULTUS_STEM_WEIGHTS, f, 256, out, f, VULTUS_STEM_SCRATCH) == VULTUS_BAD_NUMBER, 0, 0);
+    EXPECT(vultus_stem_f32((float *)(void *)(out + 1), VULTUS_STEM_WEIGHTS, f, 0, out, f, VULTUS_STEM_SCRATCH) == VULTUS_BAD_STRIDE, 0, 0);
+    release();
+}
+
 static void check_dispatch(void)
 {
     EXPECT(vultus_force_isa("ref") == VULTUS_OK && strcmp(vultus_op_isa(0), "ref") == 0, 0, 0);
@@ -125,5 +138,6 @@ void check_api(void)
     check_formats();
     check_registration();
     check_vectors();
+    check_stem();
     check_dispatch();
 }

@@ -7,7 +7,6 @@ can be asked on a new sensor fix the centre of the distribution, the base suppli
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -18,11 +17,12 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from vultus.documents import digest
 from vultus.errors import CalibrationError
 from vultus.stages.liveness import Limits
 from vultus.stages.match import compare
 from vultus.stages.space import Space
-from vultus.stages.vote import Vote
+from vultus.stages.vote import CUES, Vote
 from vultus.types import F32, DeviceIdentity, Embedding, Liveness, Modality, PairScore, Source
 
 FORMAT: Final = 1
@@ -158,9 +158,15 @@ class Calibration:
             return compare(probes, references)
         return compare(self.space.probes(probes), self.space.references(references))
 
-    def voted(self, liveness: Liveness | None) -> Liveness | None:
-        """Return the liveness with the sensor's own vote, where it has one and a face was judged."""
-        return liveness if liveness is None or self.vote is None else self.vote.cast(liveness)
+    def voted(
+        self, liveness: Liveness | None, iapar: float | None = None, bpcer: float | None = None, *, beyond: bool = False
+    ) -> Liveness | None:
+        """Return the liveness with the sensor's own vote, aimed at a policy's rates, where a face was judged.
+
+        Without a vote, or for rates that it cannot support (unless `beyond`), no vote is added: a policy that asks for one then refuses.
+        """
+        aimed = None if self.vote is None else self.vote.aimed(iapar, bpcer, beyond=beyond)
+        return liveness if liveness is None or aimed is None else aimed.cast(liveness)
 
     def table(self, probe: Modality, reference: Modality, source: Source) -> PairTable | None:
         """Return the table of a pair, or None where there is none: a table made from simulated NIR serves simulated sensors alone."""
@@ -177,12 +183,6 @@ class Calibration:
         """Say whether this calibration may be used for a device."""
         own = self.device
         return own is None or ((own.kind, own.model) == (identity.kind, identity.model) and own.serial in ("", identity.serial))
-
-
-def digest(document: Mapping[str, Any]) -> str:
-    """Return the sha256 of a calibration document without its own `sha256` field, over canonical JSON."""
-    body = {k: v for k, v in document.items() if k != "sha256"}
-    return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()).hexdigest()
 
 
 def read_document(path: Path) -> dict[str, Any]:
@@ -208,7 +208,7 @@ def load(folder: Path) -> Calibration:
     try:
         tables = {t.pair: t for t in (_table(raw) for raw in match["pairs"])}
         limits = Limits(**{k: float(v["value"]) for k, v in live["limits"].items()})
-    except (KeyError, TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise CalibrationError(f"the calibration in {folder} lacks or garbles a field ({error}); reinstall vultus") from None
     return Calibration(f"{match['id']}+{live['id']}", match["graph"], tables, limits)
 
@@ -224,6 +224,8 @@ def carry(base: Calibration, path: Path) -> Calibration:
             genuine = _genuine(raw)
             source = base.tables[Modality.RGB, Modality.RGB]
             pair = (Modality(raw["pair"][0]), Modality(raw["pair"][1]))
+            if not (0 < raw["scale"] < math.inf and 0 <= raw["margin"] < math.inf and all(map(math.isfinite, (raw["shift"], *raw["llr"])))):
+                raise ValueError("scale must be positive, margin, shift and likelihood ratio finite")
             tables[pair] = PairTable(
                 pair, source.scores, source.fmr, source.fmr_low, source.fmr_high, (float(raw["llr"][0]), float(raw["llr"][1])),
                 source.people, source.comparisons, genuine, simulated=False, mean=source.mean, deviation=source.deviation, extrapolated=True,
@@ -233,18 +235,25 @@ def carry(base: Calibration, path: Path) -> Calibration:
         identity = DeviceIdentity(d["kind"], d["model"], d["serial"], Source(d["source"]))
         vote = _vote(document["vote"]) if "vote" in document else None
         space = _space(document["space"]) if "space" in document else None
-    except (KeyError, TypeError, ValueError) as error:
+        name = f"{base.id}+{document['id']}"
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise CalibrationError(f"{path} lacks or garbles a field ({error}); run 'vultus calibrate' again") from None
-    return Calibration(f"{base.id}+{document['id']}", base.graph, tables, base.limits, identity, vote, space)
+    return Calibration(name, base.graph, tables, base.limits, identity, vote, space)
 
 
 def _space(raw: Mapping[str, Any]) -> Space:
-    return Space({Modality(m): np.asarray(v, np.float32) for m, v in raw["means"].items()}, np.asarray(raw["turn"], np.float32))
+    with np.errstate(over="ignore"):  # what does not fit becomes infinite, which a space refuses
+        return Space({Modality(m): np.asarray(v, np.float32) for m, v in raw["means"].items()}, np.asarray(raw["turn"], np.float32))
 
 
 def _vote(raw: Mapping[str, Any]) -> Vote:
-    mean, deviation, weights = (np.asarray(raw[k], np.float64) for k in ("mean", "deviation", "weights"))
-    return Vote(mean, deviation, weights, float(raw["pass_llr"]), float(raw["fail_llr"]))
+    if tuple(raw["cues"]) != CUES:
+        raise ValueError("the vote weighs other cues")
+    course, deviation, means, spreads = (np.asarray(raw[k], np.float64) for k in ("course", "deviation", "means", "spreads"))
+    pass_llr, fail_llr, slope, offset = (float(raw[k]) for k in ("pass_llr", "fail_llr", "slope", "offset"))
+    live = np.asarray(raw["tables"]["live"], np.float64)
+    attacks = {str(name): np.asarray(found, np.float64) for name, found in raw["tables"]["attacks"].items()}
+    return Vote(course, deviation, means, spreads, pass_llr, fail_llr, slope, offset, live, attacks)
 
 
 def _genuine(raw: Mapping[str, Any]) -> F64:

@@ -9,7 +9,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from vultus.calibration import FORMAT, digest
+from vultus.calibration import FORMAT
+from vultus.documents import digest
 from vultus.types import F32, Modality
 
 F64 = npt.NDArray[np.float64]

@@ -1,6 +1,6 @@
 """Pipeline: one frame set through the stages in their order; the only module that knows it.
 
-preprocess -> detect -> register -> assess -> relief -> liveness -> align -> embed. What fails is absent from the probe, never guessed.
+preprocess -> detect -> register -> assess -> align -> embed -> relief -> liveness. What fails is absent from the probe, never guessed.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -107,10 +107,6 @@ class Pipeline:
             self._detect(frame_set, work)
         with work.timed("assess"):
             self._assess(work)
-        liveness: Liveness | None = None
-        if work.faces:
-            with work.timed("liveness"):
-                liveness = self._liveness(frame_set, work)
         embeddings: dict[Modality, Embedding] = {}
         for stream, modality in ((Stream.RGB, Modality.RGB), (Stream.NIR, Modality.NIR)):
             if with_embeddings and stream in work.faces and work.qualities[stream].usable:
@@ -121,6 +117,10 @@ class Pipeline:
                         embedding = embed(self._recogniser, crop)
                     if embedding is not None:
                         embeddings[modality] = embedding
+        liveness: Liveness | None = None
+        if work.faces:
+            with work.timed("liveness"):
+                liveness = self._liveness(frame_set, work, embeddings)
         quality, hints = _summary(work, frame_set)
         return Probe(
             frame_set.device.source, frame_set.skew_ns / 1e6, work.count, quality, liveness, embeddings, hints,
@@ -195,7 +195,7 @@ class Pipeline:
             if stream in work.faces and image is not None:
                 work.qualities[stream] = assess(work.faces[stream], image, work.count, nir=stream is Stream.NIR)
 
-    def _liveness(self, fs: FrameSet, work: _Work) -> Liveness:
+    def _liveness(self, fs: FrameSet, work: _Work, embeddings: Mapping[Modality, Embedding]) -> Liveness:
         rgb, nir = work.faces.get(Stream.RGB), work.faces.get(Stream.NIR)
         face = next(iter(work.faces.values()))
         source = fs.rgb if rgb is not None else fs.nir
@@ -216,7 +216,9 @@ class Pipeline:
             live.nir_face_cue(in_nir, nir, expected=seen and in_nir is not None, usable=_exposed(where, fs.nir), limits=limits),
             live.likeness_cue(self._alike(rgb, in_nir, nir, work), limits),
             live.outline_cue(face, wide, limits),
-            *live.surface_cues(self._surface(rgb, where, in_nir, there is not None, work), limits),
+            *live.surface_cues(self._surface(rgb, where, in_nir, fs.depth if there is not None else None, there, work), limits),
+            *live.shape_cues(face, work.relief, limits),
+            live.same_face_cue(embeddings.get(Modality.RGB), embeddings.get(Modality.NIR), limits),
         )
         return live.conclude(cues, work.relief, limits)
 
@@ -226,11 +228,17 @@ class Pipeline:
         level = level_of(nir or Face(Stream.NIR, rgb.box, in_nir, rgb.score), work.nir)
         return self._likeness.measure(work.luma, rgb.landmarks, work.nir, in_nir, level) if level is not None else None
 
-    def _surface(self, rgb: Face | None, nir: Face | None, in_nir: F32 | None, deep: bool, work: _Work) -> Surface | None:
+    def _surface(
+        self, rgb: Face | None, nir: Face | None, in_nir: F32 | None, depth: Frame | None, in_depth: F32 | None, work: _Work
+    ) -> Surface | None:
         if nir is None or work.nir is None or (level := level_of(nir, work.nir)) is None:
             return None
-        depth, marks = self._grid if deep else None, None if rgb is None else rgb.landmarks
-        return self._surfaces.measure(depth, work.nir, nir.landmarks if in_nir is None else in_nir, level, work.luma, marks)
+        there, marks = nir.landmarks if in_nir is None else in_nir, None if rgb is None else rgb.landmarks
+        found = self._surfaces.measure(self._grid if depth is not None else None, work.nir, there, level, work.luma, marks)
+        if depth is None or in_depth is None:
+            return found
+        fall = self._surfaces.falloff(depth.data, in_depth, work.nir, there, level)
+        return found if fall is None else replace(found, falloff=fall[0], gain=fall[1])
 
     def _align(self, fs: FrameSet, work: _Work, stream: Stream) -> Crop | None:
         graph, marks = self._recogniser, work.faces[stream].landmarks

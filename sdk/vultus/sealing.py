@@ -101,12 +101,13 @@ class Keyring:
 
     account: str
     name: str = "keyring"
+    remedy: str = "remove the store and enrol again"
 
     def load(self) -> bytes:
         """Return the key; raises StoreError when the keyring cannot be reached or has none for this store."""
         text = self._ask()
         if text is None:
-            raise StoreError("the system keyring has no key for this store: unlock or restore it, or remove the store and enrol again")
+            raise StoreError(f"the system keyring has no key for {self.account[:16]}: unlock or restore it, or {self.remedy}")
         return self._parse(text)
 
     def obtain(self) -> bytes:
@@ -133,15 +134,14 @@ class Keyring:
         except keyring.errors.KeyringError as error:
             raise StoreError(f"the system keyring refused ({type(error).__name__}): unlock it, or use VULTUS_KEY=file") from error
 
-    @staticmethod
-    def _parse(text: str) -> bytes:
+    def _parse(self, text: str) -> bytes:
         """Read the entry's 64 hex digits."""
         try:
             key = bytes.fromhex(text)
         except ValueError:
             key = b""
         if len(key) != KEY_BYTES:
-            raise StoreError("the system keyring's entry for this store is not a key: restore it, or remove the store and enrol again")
+            raise StoreError(f"the system keyring's entry for {self.account[:16]} is not a key: restore it, or {self.remedy}")
         return key
 
 
@@ -201,6 +201,13 @@ class Sealer:
     def tag(self, name: str) -> bytes:
         """Return a keyed hash (32 bytes) by which a name is found without being readable."""
         return hmac.new(self._tag_key, name.encode(), hashlib.sha256).digest()
+
+
+def stretch(passphrase: str, salt: bytes, log2_n: int) -> bytes:
+    """Return the 32-byte key of a passphrase by scrypt (RFC 7914; r = 8, p = 1): 2**(log2_n + 10) bytes of memory make guessing dear."""
+    from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+
+    return Scrypt(salt=salt, length=KEY_BYTES, n=1 << log2_n, r=8, p=1).derive(passphrase.encode())
 
 
 def _derive(master: bytes, store_id: bytes, purpose: str) -> bytes:

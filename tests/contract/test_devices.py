@@ -20,6 +20,7 @@ from vultus.devices.simulator import Scene, SceneKind, Sensor, Simulator
 from vultus.errors import DeviceLost
 from vultus.frames import DeviceIdentity, Frame, FrameSet, Source, Stream
 from vultus.testing import DEVICE_CHECKS, DeviceCheck, check_device
+from vultus.testing_lost import LOST_CHECKS, check_lost
 
 # The import mode of the suite makes no packages of its folders.
 _spec = importlib.util.spec_from_file_location("serial_lines", Path(__file__).resolve().parents[1] / "serial" / "conftest.py")
@@ -50,8 +51,9 @@ def serial_head(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> I
         yield None
         return
     folder = tmp_path_factory.mktemp("serial")
-    main = repository / "native" / "serial" / "host" / "main.c"
-    subprocess.run([compiler, "-O2", *lines.sources(repository), str(main), "-o", str(folder / "program")], check=True)
+    host = repository / "native" / "serial" / "host"
+    program = [str(host / "main.c"), str(host / "no_button.c")]
+    subprocess.run([compiler, "-O2", *lines.sources(repository), *program, "-o", str(folder / "program")], check=True)
     head = lines.PtyHead(folder / "program", folder / "port")
     yield head.name
     head.unplug()
@@ -250,3 +252,50 @@ def test_rules_have_ids_and_sentences() -> None:
     ids = [c.id for c in DEVICE_CHECKS]
     assert len(set(ids)) == len(ids) >= 15
     assert all(c.rule.endswith(".") and len(c.rule) > 20 for c in DEVICE_CHECKS)
+
+
+class Cabled(Good):
+    """Gives frame sets without end while its cable is in; subclasses break one rule of the state lost each."""
+
+    plugged = True
+
+    def _open(self) -> Capabilities:
+        if not type(self).plugged:
+            raise DeviceLost("unplugged; plug it in")
+        return super()._open()
+
+    def _next(self, deadline: float) -> FrameSet | None:
+        if not type(self).plugged:
+            raise DeviceLost("unplugged; plug it in")
+        self.at += 1
+        return self.make(self.at)
+
+
+class NeverNotices(Cabled):
+    """Goes on without its cable."""
+
+    def _next(self, deadline: float) -> FrameSet | None:
+        self.at += 1
+        return self.make(self.at)
+
+
+class OpensUnplugged(Cabled):
+    """Opens without its cable."""
+
+    def _open(self) -> Capabilities:
+        return Good._open(self)
+
+
+def cable(kind: type[Cabled]) -> tuple[Callable[[], None], Callable[[], None]]:
+    """Return what pulls the cable of a kind of device, and what puts it back."""
+    return lambda: setattr(kind, "plugged", False), lambda: setattr(kind, "plugged", True)
+
+
+def test_the_rules_of_a_pulled_cable_catch_what_breaks_them() -> None:
+    """check_lost passes a good device with the ids of its checks, and names the rules that a bad one breaks."""
+    assert check_lost(Cabled, *cable(Cabled)) == tuple(c.id for c in LOST_CHECKS)
+    with pytest.raises(AssertionError, match=r"1 of 5 rules .*\nlost-stays-while-unplugged: an unplugged device could be opened"):
+        check_lost(OpensUnplugged, *cable(OpensUnplugged))
+    with pytest.raises(AssertionError, match=r"5 of 5 rules .*\nlost-refuses-calls: an unplugged device was read on and on"):
+        check_lost(NeverNotices, *cable(NeverNotices))
+    assert all(c.rule.endswith(".") for c in LOST_CHECKS)

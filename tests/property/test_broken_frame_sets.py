@@ -20,7 +20,7 @@ import pytest
 import vultus
 from vultus.types import FrameSet, Source
 
-POLICY = vultus.Policy(sources=frozenset({Source.SIMULATED}), max_failures=2**31)
+POLICY = vultus.Policy(sources=frozenset({Source.SIMULATED}), max_failures=2**31, max_spoofs=2**31)
 Rng = np.random.Generator
 Breaker = Callable[[FrameSet, FrameSet, Rng], FrameSet]
 

@@ -27,7 +27,7 @@ HEAD_STEP_S = 0.001
 def sources(repository: Path) -> list[str]:
     """Return the compiler's arguments for the core and the synthetic head."""
     folder = repository / "native" / "serial"
-    files = [*sorted((folder / "src").glob("*.c")), *(folder / "host" / name for name in ("synthetic.c", "texts.c", "no_button.c"))]
+    files = [*sorted((folder / "src").glob("*.c")), folder / "host" / "synthetic.c", folder / "host" / "texts.c"]
     return ["-std=c11", "-Wall", "-Wextra", "-Werror", f"-I{folder / 'include'}", f"-I{folder / 'src'}", *map(str, files)]
 
 
@@ -50,7 +50,7 @@ def library(repository: Path, compiler: str, tmp_path_factory: pytest.TempPathFa
     """Return the synthetic head as a library."""
     path = tmp_path_factory.mktemp("head") / "libsynthetic.so"
     subprocess.run([compiler, "-O2", "-shared", "-fPIC", *sources(repository), "-o", str(path)], check=True)
-    return load(path)
+    return declare(ctypes.CDLL(str(path)))
 
 
 @pytest.fixture(scope="session")
@@ -66,7 +66,7 @@ def paired_library(repository: Path, compiler: str, libcrypto: None, tmp_path_fa
     """Return the synthetic head that can be paired as a library."""
     path = tmp_path_factory.mktemp("head") / "libpaired.so"
     subprocess.run([compiler, "-O2", "-shared", "-fPIC", *sources(repository), *pairing_sources(repository), "-o", str(path)], check=True)
-    lib = load(path)
+    lib = declare(ctypes.CDLL(str(path)))
     lib.paired_attach.restype = ctypes.c_void_p
     lib.paired_attach.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int]
     lib.paired_free.argtypes = lib.paired_hosts.argtypes = [ctypes.c_void_p]
@@ -76,9 +76,8 @@ def paired_library(repository: Path, compiler: str, libcrypto: None, tmp_path_fa
     return lib
 
 
-def load(path: Path) -> ctypes.CDLL:
-    """Return the library at `path` with its functions typed."""
-    lib = ctypes.CDLL(str(path))
+def declare(lib: ctypes.CDLL) -> ctypes.CDLL:
+    """Say what the functions of the synthetic head take and give."""
     lib.synthetic_new.restype = ctypes.c_void_p
     lib.synthetic_new.argtypes = [ctypes.c_uint, ctypes.c_uint, ctypes.c_uint, ctypes.c_int]
     lib.synthetic_free.argtypes = lib.synthetic_bad.argtypes = [ctypes.c_void_p]
@@ -93,8 +92,8 @@ def load(path: Path) -> ctypes.CDLL:
 def program(repository: Path, compiler: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the synthetic head as a program on standard input and output."""
     path = tmp_path_factory.mktemp("head") / "synthetic_head"
-    main = repository / "native" / "serial" / "host" / "main.c"
-    subprocess.run([compiler, "-O2", *sources(repository), str(main), "-o", str(path)], check=True)
+    parts = [str(repository / "native" / "serial" / "host" / name) for name in ("main.c", "no_button.c")]
+    subprocess.run([compiler, "-O2", *sources(repository), *parts, "-o", str(path)], check=True)
     return path
 
 
@@ -102,10 +101,8 @@ def program(repository: Path, compiler: str, tmp_path_factory: pytest.TempPathFa
 def paired_program(repository: Path, compiler: str, libcrypto: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the synthetic head as a program that can be paired."""
     path = tmp_path_factory.mktemp("head") / "paired_head"
-    host = repository / "native" / "serial" / "host"
-    parts = [part for part in sources(repository) if not part.endswith("no_button.c")]
-    command = [compiler, "-O2", *parts, str(host / "main.c"), str(host / "button.c"), *pairing_sources(repository)]
-    subprocess.run([*command, "-o", str(path)], check=True)
+    parts = [str(repository / "native" / "serial" / "host" / name) for name in ("main.c", "button.c")]
+    subprocess.run([compiler, "-O2", *sources(repository), *parts, *pairing_sources(repository), "-o", str(path)], check=True)
     return path
 
 
@@ -170,11 +167,11 @@ class DirectLine:
     def __init__(self, head: Head, down: Fault = bytes, up: Fault = bytes) -> None:
         self.head, self.down, self.up = head, down, up
 
-    def read(self, wait_s: float) -> bytes:
+    def read(self) -> bytes:
         """Return what the head says."""
         data = self.down(self.head.step(time.monotonic(), 1 << 16))
         if not data:
-            time.sleep(min(wait_s, 0.001))
+            time.sleep(0.001)
         return data
 
     def write(self, data: bytes) -> int:

@@ -9,6 +9,7 @@ import typer
 from vultus.cli import (
     bench,
     calibrate,
+    calibrate_camera,
     demo,
     devices,
     doctor,
@@ -66,6 +67,7 @@ _COMMANDS: Final = (
     ("pair", "Pair with a sensor head, or list those paired.", pair.pair, pair.HELP),
     ("unpair", "Undo the pairing with a sensor head.", unpair.unpair, unpair.HELP),
     ("calibrate", "Calibrate a sensor of your own.", calibrate.calibrate, calibrate.HELP),
+    ("calibrate-camera", "Find lenses and places from a printed board.", calibrate_camera.calibrate_camera, calibrate_camera.HELP),
     ("doctor", "Check this machine.", doctor.doctor, doctor.HELP),
     ("demo", "See it work, with simulated sensors.", demo.demo, demo.HELP),
     ("bench", "Measure the latency here.", bench.bench, bench.HELP),

@@ -13,8 +13,8 @@ from vultus.cli.session import Cancelled, arguments, session_of
 from vultus.cli.words import reason_words, remedy_words
 
 if TYPE_CHECKING:
-    from vultus.authenticator import Enrollment
     from vultus.store import TemplateStore
+    from vultus.templates import Enrollment
 
 HELP = """Enrol a person from a device.
 

@@ -24,8 +24,15 @@ TierName = Annotated[
 AllowRecordings = Annotated[
     bool, typer.Option("--allow-recordings", help="Accept recordings and picture files, which anyone can replay: for tests only.")
 ]
-AllowSimulated = Annotated[bool, typer.Option("--allow-simulated", help="Accept simulated sensors: for tests only.")]
+AllowSimulated = Annotated[bool, typer.Option("--allow-simulated", help="Accept simulated sensors and virtual cameras: for tests only.")]
 AllowExtrapolation = Annotated[
     bool, typer.Option("--allow-extrapolation", help="Accept a target below what the calibration data can support by itself.")
+]
+AllowOtherDevices = Annotated[
+    bool, typer.Option("--allow-other-devices", help="Accept people who were enrolled with another camera than this one.")
+]
+RecordingKey = Annotated[
+    Path | None,
+    typer.Option("--key", metavar="PATH", help="Key file of an encrypted recording; default: your own, or what the recording names."),
 ]
 Figures = Annotated[bool, typer.Option("--figures", help="Show scores, cues and times too. An attacker could climb them: keep them local.")]

@@ -17,6 +17,7 @@ def policy_of(
     allow_recordings: bool,
     allow_simulated: bool,
     allow_extrapolation: bool = False,
+    allow_other_devices: bool = False,
 ) -> Policy:
     """Return the policy; None keeps the policy's own default. Raises BadArgument."""
     from vultus.frames import Source
@@ -26,8 +27,9 @@ def policy_of(
     if allow_recordings:
         sources |= {Source.RECORDING, Source.IMAGES}
     if allow_simulated:
-        sources.add(Source.SIMULATED)
+        sources |= {Source.SIMULATED, Source.VIRTUAL}
     chosen: dict[str, Any] = {"sources": frozenset(sources), "allow_extrapolation": allow_extrapolation}
+    chosen["bind_device"] = not allow_other_devices
     with arguments():
         if tier is not None:
             if tier not in list(Tier):

@@ -36,6 +36,7 @@ def sign_in(
     allow_recordings: options.AllowRecordings = False,
     allow_simulated: options.AllowSimulated = False,
     allow_extrapolation: options.AllowExtrapolation = False,
+    allow_other_devices: options.AllowOtherDevices = False,
     figures: options.Figures = False,
     json: options.Json = False,
 ) -> int:
@@ -47,7 +48,12 @@ def sign_in(
         with arguments():
             user = check_user(user)
     policy = policy_of(
-        target_fmr, tier, allow_recordings=allow_recordings, allow_simulated=allow_simulated, allow_extrapolation=allow_extrapolation
+        target_fmr,
+        tier,
+        allow_recordings=allow_recordings,
+        allow_simulated=allow_simulated,
+        allow_extrapolation=allow_extrapolation,
+        allow_other_devices=allow_other_devices,
     )
     url = session.device_url(device)
     with (

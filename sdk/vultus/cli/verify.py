@@ -55,13 +55,19 @@ def verify(
     allow_recordings: options.AllowRecordings = False,
     allow_simulated: options.AllowSimulated = False,
     allow_extrapolation: options.AllowExtrapolation = False,
+    allow_other_devices: options.AllowOtherDevices = False,
     figures: options.Figures = False,
     json: options.Json = False,
 ) -> int:
     """Decide on one frame set."""
     session = session_of(ctx, json=json)
     policy = policy_of(
-        target_fmr, tier, allow_recordings=allow_recordings, allow_simulated=allow_simulated, allow_extrapolation=allow_extrapolation
+        target_fmr,
+        tier,
+        allow_recordings=allow_recordings,
+        allow_simulated=allow_simulated,
+        allow_extrapolation=allow_extrapolation,
+        allow_other_devices=allow_other_devices,
     )
     decision = _decide(session, session.device_url(device), session.store_path(store), policy, timeout, user)
     return show(decision, session.console, figures=figures)
@@ -77,13 +83,19 @@ def identify(
     allow_recordings: options.AllowRecordings = False,
     allow_simulated: options.AllowSimulated = False,
     allow_extrapolation: options.AllowExtrapolation = False,
+    allow_other_devices: options.AllowOtherDevices = False,
     figures: options.Figures = False,
     json: options.Json = False,
 ) -> int:
     """Decide who is in one frame set."""
     session = session_of(ctx, json=json)
     policy = policy_of(
-        target_fmr, tier, allow_recordings=allow_recordings, allow_simulated=allow_simulated, allow_extrapolation=allow_extrapolation
+        target_fmr,
+        tier,
+        allow_recordings=allow_recordings,
+        allow_simulated=allow_simulated,
+        allow_extrapolation=allow_extrapolation,
+        allow_other_devices=allow_other_devices,
     )
     decision = _decide(session, session.device_url(device), session.store_path(store), policy, timeout, None)
     return show(decision, session.console, figures=figures)

@@ -15,7 +15,7 @@ from vultus.devices.known_heads import KnownHeads
 from vultus.devices.registry import Options
 from vultus.devices.serial_description import read_description
 from vultus.devices.serial_keys import plain_digits
-from vultus.devices.serial_line import HeadLine
+from vultus.devices.serial_line import WAIT_S, HeadLine
 from vultus.devices.serial_messages import Phase
 from vultus.devices.serial_pairing import sealed_handshake, session_number, unit_serial, unproven_serial
 from vultus.devices.serial_port import Port
@@ -64,7 +64,7 @@ class SerialHead(Device):
 
     def _open(self) -> Capabilities:
         session = self._session()
-        line = HeadLine(Port(self._path, self._mode.baud), session, self._changed)
+        line = HeadLine(Port(self._path, self._mode.baud, WAIT_S), session, self._changed)
         try:
             line.until(lambda: session.phase is Phase.READY)
             description = read_description(session.capabilities, session.calibration)
@@ -83,7 +83,7 @@ class SerialHead(Device):
     @contextmanager
     def bare_line(self) -> Iterator[Port]:
         """Open the port alone, for pairing."""
-        with closing(Port(self._path, self._mode.baud)) as port:
+        with closing(Port(self._path, self._mode.baud, WAIT_S)) as port:
             yield port
 
     def _session(self) -> HostSession:

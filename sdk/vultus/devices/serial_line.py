@@ -18,7 +18,7 @@ from vultus.devices.serial_strobe import LENGTH, Strobe
 from vultus.errors import DeviceError, DeviceLost, DeviceNotFound, PairingError
 from vultus.frames import DeviceIdentity, FrameSet, Stream
 
-_WAIT_S: Final = 0.01
+WAIT_S: Final = 0.01
 """Longest sleep on the line: half the time after which an ACK is due."""
 _FRESH_S: Final = 0.25
 """Longest time that a frame set waits for its reader once the whole of it has come, as in the synchroniser."""
@@ -122,7 +122,7 @@ class HeadLine:
         while self._unsent and time.monotonic() < deadline:
             self._unsent = self._unsent[self._port.write(self._unsent) :]
             if self._unsent:
-                time.sleep(_WAIT_S)
+                time.sleep(WAIT_S)
 
     def _serve(self) -> None:
         """Serve the line until the device is closed or the line fails."""
@@ -142,7 +142,7 @@ class HeadLine:
         self._unsent += self._session.step(time.monotonic())
         if self._unsent:
             self._unsent = self._unsent[self._port.write(self._unsent) :]
-        data = self._port.read(_WAIT_S)
+        data = self._port.read()
         if data:
             self._session.receive(data, time.monotonic())
 

@@ -16,7 +16,6 @@ from vultus.devices.serial_messages import Phase
 from vultus.devices.serial_session import HostSession
 from vultus.errors import DeviceError, DeviceNotFound, PairingError
 
-_WAIT_S: Final = 0.01
 _RETRY_S: Final = 0.4
 """Also on slow lines (PROTOCOL.md, section 5); pairing is in no hurry."""
 _SERIAL_PREFIX: Final = "ed25519:"
@@ -25,8 +24,8 @@ _SERIAL_PREFIX: Final = "ed25519:"
 class Line(Protocol):
     """A line of bytes to one head."""
 
-    def read(self, wait_s: float) -> bytes:
-        """Return what has come; wait at most `wait_s` when there is nothing."""
+    def read(self) -> bytes:
+        """Return what has come, after a short wait when there is nothing."""
 
     def write(self, data: bytes) -> int:
         """Send as much as the line takes at once and return how much that was."""
@@ -131,7 +130,7 @@ def _converse(line: Line, session: HostSession, done: Callable[[], bool]) -> Non
             if session.packets == 0:
                 raise DeviceNotFound("no head answers: check cable, power, and baud=... in the URL")
             raise DeviceError(f"the head cannot be used: {session.failure}")
-        data = line.read(_WAIT_S)
+        data = line.read()
         if data:
             session.receive(data, time.monotonic())
 

@@ -29,15 +29,15 @@ def _library() -> Any:
 class Port:
     """An open port of this process alone: locked against those who lock too, and, but for root, against any other opening.
 
-    Raises DeviceNotFound, DeviceBusy or DeviceError, each with what to do.
+    wait_s: how long `read` waits at most. Raises DeviceNotFound, DeviceBusy or DeviceError, each with what to do.
     """
 
-    def __init__(self, path: str, baud: int) -> None:
+    def __init__(self, path: str, baud: int, wait_s: float) -> None:
         library = _library()
         self.path = path
         self._failed: tuple[type[Exception], ...] = (library.SerialException, OSError, termios.error)
         try:
-            self._port = library.Serial(path, baud, timeout=0, write_timeout=0, exclusive=True)
+            self._port = library.Serial(path, baud, timeout=wait_s, write_timeout=0, exclusive=True)
         except (*self._failed, ValueError) as problem:
             raise _refusal(path, baud, problem) from problem
         try:
@@ -46,12 +46,9 @@ class Port:
             self._port.close()
             raise _refusal(path, baud, problem) from problem
 
-    def read(self, wait_s: float) -> bytes:
-        """Return what has come; wait at most `wait_s` when there is nothing. Raises DeviceLost when the port went away."""
+    def read(self) -> bytes:
+        """Return what has come, after a wait when there is nothing. Raises DeviceLost when the port went away."""
         try:
-            if self._port.timeout != wait_s:
-                # Setting it asks the port for its settings each time.
-                self._port.timeout = wait_s
             data: bytes = self._port.read(1)
             if data:
                 time.sleep(_GATHER_S)

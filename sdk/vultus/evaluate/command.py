@@ -119,8 +119,15 @@ def attacks(
     fitted: Annotated[
         bool, typer.Option("--fitted", help="Add the vote of a liveness calibration, fitted on other people and species.")
     ] = False,
+    ablate: Annotated[bool, typer.Option("--ablate", help="Judge again without each cue in turn; takes --fitted.")] = False,
+    corrupt: Annotated[
+        bool, typer.Option("--corrupt", help="Spoil bona fide triplets too: sun, a dim lamp, dark skin, glasses ...")
+    ] = False,
+    corrupt_probes: CorruptProbes = 300,
+    group: Annotated[str | None, typer.Option("--group", metavar="COLUMN", help="BPCER by the values of a column.")] = None,
     json_out: Json = None,
     html: Html = None,
+    workers: Workers = _CORES,
     models: Models = None,
     calibration: Device = None,
 ) -> None:
@@ -130,8 +137,8 @@ def attacks(
     from vultus.policy import Tier
 
     with _refusing():
-        options = SimulationOptions(each, seed, Tier(tier), fitted)
-    with _setting(models, calibration, None, True, 1) as setting:
+        options = SimulationOptions(each, seed, Tier(tier), fitted, ablate, corrupt_probes if corrupt else 0, group)
+    with _setting(models, calibration, None, True, workers) as setting:
         _write(lambda: run_simulated(index_samples(index), options, setting), json_out, html)
 
 

@@ -65,7 +65,7 @@ def test_secure_policy_unless_asked(run, enrolled):
     run("verify", "--allow-recordings")
     assert enrolled.policy.sources == {Source.LIVE, Source.RECORDING, Source.IMAGES}
     run("sign-in", "--allow-simulated", "--target-fmr", "1e-5", "--tier", "standard", "--allow-extrapolation")
-    assert enrolled.policy.sources == {Source.LIVE, Source.SIMULATED}
+    assert enrolled.policy.sources == {Source.LIVE, Source.SIMULATED, Source.VIRTUAL}
     assert (enrolled.policy.target_fmr, enrolled.policy.tier) == (1e-5, Tier.STANDARD)
     assert enrolled.policy.allow_extrapolation
 
