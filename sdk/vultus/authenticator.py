@@ -252,7 +252,7 @@ class Authenticator:
             usable = calibration.calibrated(pairs, identity.source)
             if not usable:
                 continue
-            match, supported = match_of(usable, target, self.policy.target_fmr)
+            match, supported = match_of(usable, target, self.policy.target_fmr, calibration.joint)
             if best is None or match.fmr < best[0] or (match.fmr == best[0] and match.log_lr > best[2].log_lr):
                 best = (match.fmr, candidate, match, supported)
         if best is None:

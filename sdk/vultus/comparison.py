@@ -112,15 +112,24 @@ def merged_rates(scored: Sequence[tuple[cal.PairTable, float]]) -> tuple[float, 
     return merged, max(merged, cal.merge([u for _, u in rates])), max(measured, default=None)
 
 
-def match_of(usable: list[tuple[PairScore, cal.PairTable]], target: float, stated: float) -> tuple[Match, bool]:
-    """Merge the calibrated pairs of one candidate; the flag says whether every table can support `target`."""
-    thresholds = [table.threshold_for(target) for _, table in usable]
-    merged, upper, missed = merged_rates([(table, pair.score) for pair, table in usable])
+def judged(usable: Sequence[tuple[PairScore, cal.PairTable]], joint: cal.Joint | None) -> list[tuple[cal.PairTable, float]]:
+    """Return the scores to judge with their tables: one joint score where the sensor has a table for just these pairs, else each pair's own."""
+    score = joint.score([pair for pair, _ in usable]) if joint is not None else None
+    return [(table, pair.score) for pair, table in usable] if joint is None or score is None else [(joint.table, score)]
+
+
+def match_of(
+    usable: list[tuple[PairScore, cal.PairTable]], target: float, stated: float, joint: cal.Joint | None = None
+) -> tuple[Match, bool]:
+    """Judge the calibrated pairs of one candidate, as one joint score or merged; the flag says whether every table can support `target`."""
+    scored = judged(usable, joint)
+    thresholds = [table.threshold_for(target) for table, _ in scored]
+    merged, upper, missed = merged_rates(scored)
     # The mean, not the sum, of the log-likelihood ratios: exact for fully dependent pairs, a lower bound for any others.
-    log_lr = float(np.mean([table.log_lr(pair.score) for pair, table in usable]))
+    log_lr = float(np.mean([table.log_lr(score) for table, score in scored]))
     first = thresholds[0].value
     match = Match(
-        usable[0][0].score,
+        scored[0][1],
         log_lr,
         merged,
         upper,

@@ -220,7 +220,7 @@ class Match:
     """Comparison of a probe with one enrolled user.
 
     `fmr` is the false-match rate expected at this evidence and `fmr_upper` its upper 95 % bound; `log_lr` is in nats.
-    `miss_rate` is the share of genuine attempts with this evidence or less, None = not measured. `threshold` is the first pair's score at `target_fmr`.
+    `miss_rate` is the share of genuine attempts with this or less, None = not measured. `score` and the `threshold` are the first pair's, or joint.
     """
 
     score: float = field(repr=False)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus.errors import CalibrationError
-from vultus.stages.vote import CUES, Vote, enough, frontal, of_pose, rows_of, standard
+from vultus.stages.vote import CUES, Vote, anyhow_off, enough, frontal, of_pose, rows_of, standard
 
 F64 = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -28,6 +28,8 @@ LEAST_SPECIES: Final = 3
 LEAST_OF_SPECIES: Final = 10
 """Presentations without which a species makes no cloud."""
 RIDGE: Final = 1e-3
+UNKNOWN: Final = 0.05
+"""Share of attacks that are of no simulated species; chosen, not measured."""
 WIDER: Final = 0.1
 """Added to the variance of every cloud, in squared deviations of live faces."""
 UNSURE: Final = 0.02
@@ -124,14 +126,20 @@ def _clouds(live: _Rows, attacks: _Rows) -> _Clouds:
     fits = [LedoitWolf().fit(standard(g.values, g.poses, course, deviation)) for g in groups]
     means, spreads = np.stack([f.location_ for f in fits]), np.stack([f.covariance_ for f in fits])
     # A species that the simulator makes alike is wider than it looks, and a cue that was never measured has no width at all.
-    return Vote(course, deviation, means, spreads + WIDER * np.eye(means.shape[1]), 0.0, 0.0), names
+    spreads = spreads + WIDER * np.eye(means.shape[1])
+    unknown, wide = anyhow_off(means[0], spreads[0])
+    shares = np.concatenate([np.full(len(names), (1 - UNKNOWN) / len(names)), np.full(len(unknown), UNKNOWN / len(unknown))])
+    return Vote(course, deviation, np.concatenate([means, unknown]), np.concatenate([spreads, wide]), shares, 0.0, 0.0), names
 
 
 def _without(clouds: _Clouds, species: str) -> Vote:
     """Return the vote without the cloud of a species."""
     vote, names = clouds
-    kept = [0, *(1 + i for i, name in enumerate(names) if name != species)]
-    return vote if len(kept) > len(names) else replace(vote, means=vote.means[kept], spreads=vote.spreads[kept])
+    if species not in names:
+        return vote
+    gone = names.index(species)
+    means, spreads, shares = np.delete(vote.means, 1 + gone, 0), np.delete(vote.spreads, 1 + gone, 0), np.delete(vote.shares, gone)
+    return replace(vote, means=means, spreads=spreads, shares=shares / shares.sum())
 
 
 def _ratios(vote: Vote, rows: _Rows) -> F64:
@@ -172,6 +180,7 @@ def vote_document(vote: Vote, *, people: int, live: int, attacks: Mapping[str, i
         "deviation": vote.deviation.tolist(),
         "means": vote.means.tolist(),
         "spreads": vote.spreads.tolist(),
+        "shares": vote.shares.tolist(),
         "slope": vote.slope,
         "offset": vote.offset,
         "pass_llr": vote.pass_llr,

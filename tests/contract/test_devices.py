@@ -20,7 +20,7 @@ from vultus.devices.simulator import Scene, SceneKind, Sensor, Simulator
 from vultus.errors import DeviceLost
 from vultus.frames import DeviceIdentity, Frame, FrameSet, Source, Stream
 from vultus.testing import DEVICE_CHECKS, DeviceCheck, check_device
-from vultus.testing_lost import LOST_CHECKS, check_lost
+from vultus.testing_lost import LOST_CHECKS, LostCheck, check_lost
 
 # The import mode of the suite makes no packages of its folders.
 _spec = importlib.util.spec_from_file_location("serial_lines", Path(__file__).resolve().parents[1] / "serial" / "conftest.py")
@@ -44,19 +44,24 @@ def portrait() -> Portrait:
 
 
 @pytest.fixture(scope="module")
-def serial_head(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path | None]:
-    """Build the serial head's firmware core for this machine, run it on a pseudo-terminal and return that; None without a compiler."""
+def serial_cable(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[lines.PtyHead | None]:
+    """Build the serial head's firmware core for this machine and run it on a pseudo-terminal; None without a compiler."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
         yield None
         return
     folder = tmp_path_factory.mktemp("serial")
-    host = repository / "native" / "serial" / "host"
-    program = [str(host / "main.c"), str(host / "no_button.c")]
-    subprocess.run([compiler, "-O2", *lines.sources(repository), *program, "-o", str(folder / "program")], check=True)
+    main = repository / "native" / "serial" / "host" / "main.c"
+    subprocess.run([compiler, "-O2", *lines.sources(repository), str(main), "-o", str(folder / "program")], check=True)
     head = lines.PtyHead(folder / "program", folder / "port")
-    yield head.name
+    yield head
     head.unplug()
+
+
+@pytest.fixture(scope="module")
+def serial_head(serial_cable: lines.PtyHead | None) -> Path | None:
+    """Return the serial head's port; None without a compiler."""
+    return serial_cable.name if serial_cable is not None else None
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +102,15 @@ def factories(portrait: Portrait, serial_head: Path | None, tmp_path_factory: py
 def test_every_device_keeps_every_rule(factories: dict[str, Callable[[], Device]], name: str, check: DeviceCheck) -> None:
     """A device of the SDK keeps each rule of the conformance suite."""
     check.run(factories[name])
+
+
+@pytest.mark.parametrize("check", LOST_CHECKS, ids=lambda c: c.id)
+def test_a_serial_head_keeps_every_rule_of_a_pulled_cable(serial_cable: lines.PtyHead | None, check: LostCheck) -> None:
+    """A serial head that goes away is lost by every rule, and opens again once it is back."""
+    if serial_cable is None:
+        pytest.skip("no C compiler")
+    url = f"serial:{serial_cable.name}?insecure=1"
+    check.run(lambda: create_device(url), serial_cable.unplug, lambda: serial_cable.process or serial_cable.plug())
 
 
 @pytest.mark.parametrize(("name", "source"), [("replay", Source.RECORDING), ("images", Source.IMAGES), ("simulator", Source.SIMULATED)])

@@ -27,7 +27,7 @@ HEAD_STEP_S = 0.001
 def sources(repository: Path) -> list[str]:
     """Return the compiler's arguments for the core and the synthetic head."""
     folder = repository / "native" / "serial"
-    files = [*sorted((folder / "src").glob("*.c")), folder / "host" / "synthetic.c", folder / "host" / "texts.c"]
+    files = [*sorted((folder / "src").glob("*.c")), *(folder / "host" / name for name in ("synthetic.c", "texts.c", "no_button.c"))]
     return ["-std=c11", "-Wall", "-Wextra", "-Werror", f"-I{folder / 'include'}", f"-I{folder / 'src'}", *map(str, files)]
 
 
@@ -50,7 +50,7 @@ def library(repository: Path, compiler: str, tmp_path_factory: pytest.TempPathFa
     """Return the synthetic head as a library."""
     path = tmp_path_factory.mktemp("head") / "libsynthetic.so"
     subprocess.run([compiler, "-O2", "-shared", "-fPIC", *sources(repository), "-o", str(path)], check=True)
-    return declare(ctypes.CDLL(str(path)))
+    return load(path)
 
 
 @pytest.fixture(scope="session")
@@ -66,7 +66,7 @@ def paired_library(repository: Path, compiler: str, libcrypto: None, tmp_path_fa
     """Return the synthetic head that can be paired as a library."""
     path = tmp_path_factory.mktemp("head") / "libpaired.so"
     subprocess.run([compiler, "-O2", "-shared", "-fPIC", *sources(repository), *pairing_sources(repository), "-o", str(path)], check=True)
-    lib = declare(ctypes.CDLL(str(path)))
+    lib = load(path)
     lib.paired_attach.restype = ctypes.c_void_p
     lib.paired_attach.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int]
     lib.paired_free.argtypes = lib.paired_hosts.argtypes = [ctypes.c_void_p]
@@ -76,8 +76,9 @@ def paired_library(repository: Path, compiler: str, libcrypto: None, tmp_path_fa
     return lib
 
 
-def declare(lib: ctypes.CDLL) -> ctypes.CDLL:
-    """Say what the functions of the synthetic head take and give."""
+def load(path: Path) -> ctypes.CDLL:
+    """Return the library at `path` with its functions typed."""
+    lib = ctypes.CDLL(str(path))
     lib.synthetic_new.restype = ctypes.c_void_p
     lib.synthetic_new.argtypes = [ctypes.c_uint, ctypes.c_uint, ctypes.c_uint, ctypes.c_int]
     lib.synthetic_free.argtypes = lib.synthetic_bad.argtypes = [ctypes.c_void_p]
@@ -92,8 +93,8 @@ def declare(lib: ctypes.CDLL) -> ctypes.CDLL:
 def program(repository: Path, compiler: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the synthetic head as a program on standard input and output."""
     path = tmp_path_factory.mktemp("head") / "synthetic_head"
-    parts = [str(repository / "native" / "serial" / "host" / name) for name in ("main.c", "no_button.c")]
-    subprocess.run([compiler, "-O2", *sources(repository), *parts, "-o", str(path)], check=True)
+    main = repository / "native" / "serial" / "host" / "main.c"
+    subprocess.run([compiler, "-O2", *sources(repository), str(main), "-o", str(path)], check=True)
     return path
 
 
@@ -101,8 +102,10 @@ def program(repository: Path, compiler: str, tmp_path_factory: pytest.TempPathFa
 def paired_program(repository: Path, compiler: str, libcrypto: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the synthetic head as a program that can be paired."""
     path = tmp_path_factory.mktemp("head") / "paired_head"
-    parts = [str(repository / "native" / "serial" / "host" / name) for name in ("main.c", "button.c")]
-    subprocess.run([compiler, "-O2", *sources(repository), *parts, *pairing_sources(repository), "-o", str(path)], check=True)
+    host = repository / "native" / "serial" / "host"
+    parts = [part for part in sources(repository) if not part.endswith("no_button.c")]
+    command = [compiler, "-O2", *parts, str(host / "main.c"), str(host / "button.c"), *pairing_sources(repository)]
+    subprocess.run([*command, "-o", str(path)], check=True)
     return path
 
 

@@ -80,7 +80,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "libsynthetic.so"
         subprocess.run([compiler, "-O2", "-shared", "-fPIC", *module.sources(ROOT), "-o", str(path)], check=True)
-        lib = module.declare(ctypes.CDLL(str(path)))
+        lib = module.load(path)
         for name, framing in FRAMINGS.items():
             for errors in (0.0, 0.001, 0.01, 0.02):
                 print(f"payload   {name:22} {100 * errors:4.1f} % of bytes wrong: {share(module, lib, framing, errors)}", flush=True)

@@ -41,7 +41,7 @@ def shots(url: str, count: int = 1) -> list[FrameSet]:
 def vote(pass_llr: float) -> Vote:
     """Return a vote that says 1 nat of everything, and passes from `pass_llr`."""
     alike = np.stack([np.eye(N)] * 2)
-    return Vote(np.zeros((4, N)), np.ones(N), np.zeros((2, N)), alike, pass_llr, min(pass_llr, 0.5), offset=1.0)
+    return Vote(np.zeros((4, N)), np.ones(N), np.zeros((2, N)), alike, np.ones(1), pass_llr, min(pass_llr, 0.5), offset=1.0)
 
 
 def calibrated(folder: Path, device: DeviceIdentity, pass_llr: float) -> Path:

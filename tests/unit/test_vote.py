@@ -179,6 +179,18 @@ def test_the_vote_follows_the_turn_of_the_head() -> None:
     assert turned > frontal + 1.0
 
 
+@pytest.mark.parametrize("name", CUES)
+def test_a_cue_that_no_species_had_off_still_counts(name: str) -> None:
+    """Whichever cue lies six deviations from live faces, the vote does not pass, though no attack that it was fitted on looked so."""
+    column = CUES.index(name)
+    width = float(VOTE.deviation[column])
+    for side in (-1, 1):
+        middle = float(VOTE.course[0, column])
+        value = middle + side * 6 * width
+        shown = {**AVERAGE, name: float(np.exp(value)) if name in ("depth_relief", "nir_face", "nir_contrast", "nir_gain") else value}
+        assert VOTE.cast(liveness(shown)).cues[-1].verdict is not Verdict.PASS
+
+
 def test_what_was_not_measured_says_nothing() -> None:
     """Leaving out a cue whose value is average changes the ratio less than putting it far off does."""
     full = VOTE.log_lr(AVERAGE)
@@ -222,7 +234,9 @@ def test_a_vote_survives_its_file(tmp_path: Path) -> None:
     assert back.log_lr(AVERAGE) == VOTE.log_lr(AVERAGE)
 
 
-@pytest.mark.parametrize("field", ["cues", "course", "deviation", "means", "spreads", "pass_llr", "fail_llr", "slope", "offset", "tables"])
+@pytest.mark.parametrize(
+    "field", ["cues", "course", "deviation", "means", "spreads", "shares", "pass_llr", "fail_llr", "slope", "offset", "tables"]
+)
 @pytest.mark.parametrize("value", [None, "x", [], [1.0], math.inf, [[1.0] * 8], [-1.0] * 7 + [1e999]])
 def test_a_garbled_vote_is_refused(tmp_path: Path, field: str, value: object) -> None:
     """A missing, misshapen or infinite number makes the whole calibration unreadable, never a vote that passes all."""

@@ -101,9 +101,9 @@ def test_the_torch_control_is_used_where_it_alone_is_documented(machine) -> None
     assert camera.units[14, 10]["cur"] == bytes(8)
 
 
-@pytest.mark.parametrize("change", ["guid", "selector", "size", "info", "refuses", "unreadable"])
+@pytest.mark.parametrize("change", ["guid", "selector", "interface", "size", "info", "refuses", "unreadable"])
 def test_a_camera_that_differs_from_its_description_is_left_alone(machine, change: str) -> None:
-    """Another GUID, a selector that is not listed, another size, a read-only control, a refusal or hidden descriptors: nothing is written."""
+    """Another GUID, selector, function or size, a read-only control, a refusal or hidden descriptors: nothing is written."""
     kernel = machine("old_kernel_laptop")
     about, camera = kernel.cameras[0].about, kernel.cameras[0]
     unit, control = about["extension_units"][1], camera.units[14, 6]
@@ -111,6 +111,8 @@ def test_a_camera_that_differs_from_its_description_is_left_alone(machine, chang
         unit["guid"] = "00000000-0000-0000-0000-000000000001"
     if change == "selector":
         unit["selectors"] = [9]
+    if change == "interface":
+        unit["interface"] = 0
     if change == "size":
         control.update(cur=bytes(5), max=bytes(5))
     if change == "info":

@@ -200,8 +200,16 @@ def test_mute_metadata_leaves_the_brightness(says) -> None:
     assert (strobe.how, strobe.pairs) == ("brightness", True)
 
 
-def test_brightness_is_on_one_scale_for_both_depths() -> None:
-    """An 8-bit and a 16-bit picture of the same light have the same brightness."""
-    small = np.full((20, 20), 51, np.uint8)
-    assert brightness(small) == pytest.approx(51)
-    assert brightness(small.astype(np.uint16) * 257) == pytest.approx(51)
+@pytest.mark.parametrize("bits", [10, 12, 16])
+def test_a_strobe_shows_however_many_bits_are_filled(bits: int) -> None:
+    """A 16-bit picture that fills its lowest bits only shows the same strobe as one that fills all, and a steady one shows none."""
+    lit, ambient = (np.full((20, 20), level << (bits - 8), np.uint16) for level in (120, 100))
+    assert feed([brightness(lit), brightness(ambient)] * LOOK).found is True
+    faint = (np.full((20, 20), (100 << (bits - 8)) + i, np.uint16) for i in (0, 1))
+    assert feed([brightness(f) for f in faint] * LOOK).found is False
+
+
+def test_a_tiny_share_of_much_light_is_no_strobe() -> None:
+    """Beside bright daylight, a difference below the least share of it does not count."""
+    assert feed([200.0, 204.0] * LOOK).found is False
+    assert feed([200.0, 206.0] * LOOK).found is True

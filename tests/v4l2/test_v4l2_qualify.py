@@ -16,7 +16,7 @@ from vultus.devices.v4l2 import V4l2
 from vultus.devices.v4l2_listing import list_cameras
 from vultus.devices.v4l2_profile import Profile, load_profile, profile_path, save_profile
 from vultus.devices.v4l2_qualify import qualify
-from vultus.errors import DeviceNotFound
+from vultus.errors import DeviceBusy, DeviceNotFound
 from vultus.frames import Stream
 
 UNIT = "3277:0059-200901010001"
@@ -95,6 +95,16 @@ def test_a_camera_that_refuses_two_streams_says_why(machine) -> None:
     assert "no bandwidth left" in profile.measured["together"]["as it comes"]
 
 
+def test_a_camera_that_somebody_holds_is_busy_and_nothing_is_kept(machine, profiles: Path) -> None:
+    """A held camera ends the qualification with who holds it, a silent one with what to try, and neither leaves a profile."""
+    kernel = machine("hello_laptop")
+    kernel.node(0).busy = True
+    with pytest.raises(DeviceBusy, match="in use"):
+        qualify("", kernel=kernel)
+    assert not profiles.exists()
+    assert kernel.clean()
+
+
 def test_a_camera_of_one_stream_needs_no_comparison(machine) -> None:
     """A webcam is measured once."""
     profile, _ = qualify("", kernel=machine("webcam"))
@@ -170,6 +180,16 @@ def test_the_command_lists_describes_and_qualifies(machine, capsys) -> None:
     assert main(["devices", "simulator:astronaut", "--qualify"], wiring) == 2
     assert "needs the v4l2: URL" in capsys.readouterr().err
     assert main(["devices", "--qualify"], wiring) == 2
+
+
+def test_the_command_says_what_turns_mean_for_a_sign_in(machine, capsys) -> None:
+    """A camera that takes turns is reported with why the policy will refuse its sets and what can be done."""
+    kernel = machine("hello_laptop")
+    starve(kernel, 0, 0)
+    assert main(["devices", "v4l2:usb:3277:0059", "--qualify"], MachineWiring(kernel)) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("alternating  kept in ")
+    assert "stale to it: add streams=nir, or set Policy(max_skew_ms=...)" in out
 
 
 def test_an_opened_camera_that_is_gone_is_one_line(machine, capsys) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import threading
 import time
+import tracemalloc
 from contextlib import suppress
 from itertools import islice
 
@@ -17,9 +18,9 @@ from vultus.devices import v4l2
 from vultus.devices import v4l2_abi as abi
 from vultus.devices.v4l2 import V4l2
 from vultus.devices.v4l2_controls import AUTO_EXPOSURE, EXPOSURE, GAIN
-from vultus.devices.v4l2_formats import CONVERT, Layout
+from vultus.devices.v4l2_formats import CONVERT, Layout, full_range
 from vultus.devices.v4l2_plan import Choice
-from vultus.errors import DeviceBusy, DeviceError, DeviceState
+from vultus.errors import DeviceBusy, DeviceError, DeviceLost, DeviceState
 from vultus.frames import Stream
 
 RNG = np.random.default_rng(3)
@@ -65,6 +66,24 @@ def test_every_format_becomes_its_picture(pad: int) -> None:
     flat = np.full((h * 3 // 2, w), 128, np.uint8)
     flat[:h] = 126
     assert np.array_equal(convert("NV12", flat), np.full((h, w, 3), 128, np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "out"), [("GREY", 1, 1), ("Y16", 2, 2), ("Z16", 2, 2), ("Y8I", 2, 1), ("YUYV", 2, 3), ("NV12", 1, 3)]
+)
+def test_a_frame_is_copied_or_converted_once(name: str, row: int, out: int) -> None:
+    """A conversion allocates the picture that it returns and nothing of that size beside it."""
+    width, height = 640, 480
+    data = np.zeros(width * row * height * 3 // 2, np.uint8)
+    CONVERT[name](data, Layout(name, width, height, 0))
+    tracemalloc.start()
+    try:
+        kept = CONVERT[name](data, Layout(name, width, height, 0))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert kept.nbytes == out * width * height
+    assert peak < 1.1 * kept.nbytes
 
 
 def test_compressed_pictures_are_decoded_and_their_size_checked() -> None:
@@ -158,6 +177,37 @@ def test_depth_needs_a_stated_unit(machine) -> None:
         assert Stream.DEPTH not in device.capabilities.streams
     with pytest.raises(DeviceError, match=r"gives no depth .* state depth_unit_mm"):
         V4l2("", Choice(streams=(Stream.DEPTH,)), kernel).open()
+
+
+def test_a_sensor_of_few_bits_is_stretched_to_all(machine) -> None:
+    """nir_bits makes full-range pictures of a 16-bit format whose lowest bits alone are filled; what is brighter saturates."""
+    assert full_range(np.array([[0, 1, 1023, 5000]], np.uint16), 10).tolist() == [[0, 64, 65472, 65472]]
+    kernel = machine("board")
+    camera = kernel.cameras[0]
+    real = camera.picture
+    camera.picture = lambda node, number: (np.frombuffer(real(node, number), "<u2") >> 6).tobytes()
+    with V4l2("", Choice(nir_bits=10), kernel) as device:
+        s = device.read()
+        assert s.nir.data.mean() == pytest.approx(122.5 * 257, rel=0.01)
+        assert s.nir_ambient.data.mean() == pytest.approx(42.5 * 257, rel=0.01)
+
+
+@pytest.mark.parametrize("request_name", ["DQBUF", "QBUF", "STREAMON"])
+def test_a_refusal_in_the_middle_of_streaming_loses_the_device(machine, monkeypatch, request_name: str) -> None:
+    """A node that refuses to go on is lost, with the kernel's reason, and opens again when it has come to itself."""
+    kernel = machine("hello_laptop")
+    device = V4l2("", Choice(capture="alternating"), kernel)
+    with device:
+        device.read()
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                kernel, f"_{request_name.lower()}", lambda node, out: (_ for _ in ()).throw(OSError(errno.EPROTO, "Protocol error"))
+            )
+            with pytest.raises(DeviceLost, match=r"stopped; open it again \(.*protocol error"):
+                drain(device, 0.5)
+        device.open()
+        assert device.read() is not None
+    assert kernel.clean()
 
 
 def test_streams_can_be_chosen_and_infrared_taken_from_another_device(machine) -> None:

@@ -13,7 +13,6 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import torch
-from models.recipes.build import MODELS
 from models.recipes.gate import open_session
 from models.recipes.layers import Layer, Network
 from models.recipes.recogniser import float_graph, integer_graph
@@ -23,7 +22,6 @@ from models.training.normaliser.variants import PLANES, Affine, Encoder, Normali
 from torch import nn
 
 F32 = npt.NDArray[np.float32]
-SHIPPED: Final = MODELS / "artefacts" / "sface_int8.onnx"
 _EQUAL: Final = 1e-3
 """Largest difference of a number of the float graph from PyTorch's: rounding in another order."""
 _COSINE: Final = 0.99
@@ -34,7 +32,7 @@ _ROUNDS: Final = 40
 @dataclass(frozen=True, slots=True)
 class Form:
     """One written graph. difference: largest from PyTorch; None where 8 bits make it meaningless. cosine: mean, of the embeddings behind it, with
-    PyTorch's. cost: its time as a ratio to the shipped recogniser's in the same run; of a whole recogniser, what it takes beyond it.
+    PyTorch's. cost: its time as a ratio to the 8-bit recogniser's in the same run; of a whole recogniser, what it takes beyond it.
     """
 
     file: str
@@ -61,7 +59,7 @@ def export(model: Normaliser, recogniser: Recogniser, samples: F32, folder: Path
     judged = samples[1::2]
     wanted = embed(lambda x: recogniser(model(x), model.enters), judged)
     forms = {}
-    costs = _costs({name: open_session(graph) for name, graph in graphs.items()}, _shown(model, judged)[:1])
+    costs = _costs(graphs, integer_graph(recogniser.network), _shown(model, judged)[:1])
     for name, graph in graphs.items():
         (folder / f"{name}.onnx").write_bytes(graph)
         out = np.concatenate(list(_run(open_session(graph), _shown(model, judged))))
@@ -171,10 +169,10 @@ def _in_integers(graph: bytes, samples: F32) -> bytes:
         return target.read_bytes()
 
 
-def _costs(sessions: dict[str, Any], sample: F32) -> dict[str, float]:
-    """Return each session's time as a ratio to the shipped recogniser's, taking turns, median."""
-    sessions = {**sessions, "": open_session(SHIPPED.read_bytes())}
-    crop = np.random.default_rng(0).normal(0, 0.5, (1, 3, 112, 112)).astype(np.float32)
+def _costs(graphs: dict[str, bytes], recogniser: bytes, sample: F32) -> dict[str, float]:
+    """Return each graph's time as a ratio to the 8-bit recogniser's, all in ONNX Runtime with one thread, taking turns, median."""
+    sessions = {name: open_session(graph) for name, graph in {**graphs, "": recogniser}.items()}
+    crop = np.random.default_rng(0).normal(0, 0.5, sessions[""].get_inputs()[0].shape).astype(np.float32)
     times: dict[str, list[float]] = {name: [] for name in sessions}
     for _ in range(_ROUNDS):
         for name, session in sessions.items():
@@ -183,4 +181,4 @@ def _costs(sessions: dict[str, Any], sample: F32) -> dict[str, float]:
             times[name].append(time.perf_counter() - start)
     # The first tenth warms caches and arenas up.
     middle = {name: statistics.median(values[_ROUNDS // 10 :]) for name, values in times.items()}
-    return {name: middle[name] / middle[""] for name in sessions if name}
+    return {name: middle[name] / middle[""] for name in graphs}

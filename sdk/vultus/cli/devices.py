@@ -130,5 +130,10 @@ def _qualify(session: Session, url: str | None) -> int:
         f"  first frame set after {chosen['first_set_ms']:g} ms; skew {chosen['mean_skew_ms']:g} ms, at worst {chosen['worst_skew_ms']:g} ms",
         f"  lost {sum(chosen['lost'].values())}, damaged {sum(chosen['damaged'].values())}; lit and ambient told apart by: {chosen['illumination']}",
     ]
+    if profile.capture == "alternating":
+        # Streams taken in turns could be of two faces: the policy asks for one moment, and only its owner may widen that.
+        lines.append(
+            "  sets taken in turns are wider than the policy's 50 ms and are stale to it: add streams=nir, or set Policy(max_skew_ms=...)"
+        )
     session.console.result(document, "\n".join(lines))
     return ExitCode.YES

@@ -18,13 +18,28 @@ TargetFmr = Annotated[
     float | None,
     typer.Option("--target-fmr", metavar="RATE", help="False-match rate to stay below, e.g. 1e-4; default: the policy's."),
 ]
+TargetIapar = Annotated[
+    float | None,
+    typer.Option(
+        "--target-iapar", metavar="RATE", help="Share of attacks that may pass, e.g. 0.05; takes a sensor's own liveness calibration."
+    ),
+]
+TargetBpcer = Annotated[
+    float | None,
+    typer.Option(
+        "--target-bpcer", metavar="RATE", help="Share of live faces that may be refused; takes a sensor's own liveness calibration."
+    ),
+]
 TierName = Annotated[
     str | None, typer.Option("--tier", metavar="TIER", help="Liveness evidence needed: secure (default), standard or convenience.")
 ]
 AllowRecordings = Annotated[
     bool, typer.Option("--allow-recordings", help="Accept recordings and picture files, which anyone can replay: for tests only.")
 ]
-AllowSimulated = Annotated[bool, typer.Option("--allow-simulated", help="Accept simulated sensors and virtual cameras: for tests only.")]
+AllowSimulated = Annotated[bool, typer.Option("--allow-simulated", help="Accept simulated sensors: for tests only.")]
+AllowVirtual = Annotated[
+    bool, typer.Option("--allow-virtual", help="Accept cameras that software makes up, such as v4l2loopback: for tests only.")
+]
 AllowExtrapolation = Annotated[
     bool, typer.Option("--allow-extrapolation", help="Accept a target below what the calibration data can support by itself.")
 ]

@@ -16,8 +16,11 @@ def policy_of(
     *,
     allow_recordings: bool,
     allow_simulated: bool,
+    allow_virtual: bool = False,
     allow_extrapolation: bool = False,
     allow_other_devices: bool = False,
+    target_iapar: float | None = None,
+    target_bpcer: float | None = None,
 ) -> Policy:
     """Return the policy; None keeps the policy's own default. Raises BadArgument."""
     from vultus.frames import Source
@@ -27,7 +30,9 @@ def policy_of(
     if allow_recordings:
         sources |= {Source.RECORDING, Source.IMAGES}
     if allow_simulated:
-        sources |= {Source.SIMULATED, Source.VIRTUAL}
+        sources.add(Source.SIMULATED)
+    if allow_virtual:
+        sources.add(Source.VIRTUAL)
     chosen: dict[str, Any] = {"sources": frozenset(sources), "allow_extrapolation": allow_extrapolation}
     chosen["bind_device"] = not allow_other_devices
     with arguments():
@@ -37,4 +42,5 @@ def policy_of(
             chosen["tier"] = Tier(tier)
         if target_fmr is not None:
             chosen["target_fmr"] = target_fmr
+        chosen |= {"target_iapar": target_iapar, "target_bpcer": target_bpcer}
         return Policy(**chosen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -93,7 +94,9 @@ class Wiring:
         return schemes()
 
     def cameras(self) -> list[dict[str, Any]]:
-        """Describe the cameras that are plugged in."""
+        """Describe the cameras that are plugged in, on Linux."""
+        if not sys.platform.startswith("linux"):
+            return []
         from vultus.devices.v4l2_listing import list_cameras
 
         return list_cameras()

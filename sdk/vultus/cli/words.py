@@ -49,7 +49,7 @@ _REASONS: Final = {
     "cancelled": "cancelled",
 }
 _REMEDIES: Final = {
-    "source_not_allowed": "allow it by name: --allow-recordings or --allow-simulated",
+    "source_not_allowed": "allow it by name: --allow-recordings, --allow-simulated or --allow-virtual",
     "liveness_missing": "use a device with NIR and depth, or choose a weaker --tier by name",
     "stream_missing": "use the sensors that the user enrolled with, or enrol again without them",
     "not_calibrated": "put the sensor's calibration back, or choose a --target-fmr that it supports, or --allow-extrapolation by name",

@@ -1,4 +1,4 @@
-"""Sources of frame sets, opened by URL: `replay:` recordings, `images:` of an index, the `simulator:`, and what other packages register."""
+"""Sources of frame sets, opened by URL: `v4l2:` and other cameras, `replay:` recordings, `images:`, the `simulator:`, and what packages register."""
 
 from __future__ import annotations
 

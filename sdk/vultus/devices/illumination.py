@@ -20,8 +20,10 @@ alternating one in at most 3.2e-4 of the openings. Light that flickers by half t
 flicker at half of 15, 30 or 60 Hz.
 """
 GAP: Final = 3.0
-"""Least distance of the two halves' means, on a scale of 255: above the drift and the noise of a picture's mean, below what an illuminator at
-arm's length adds to a face."""
+"""Least distance of the two halves' means in the sensor's own steps, of which an 8-bit one has 255: above the noise of a picture's mean, below
+what an illuminator at arm's length adds to a face."""
+SHARE: Final = 0.025
+"""Least distance as a share of the brighter half's mean, the same at mid-grey: a 16-bit format does not say how many bits its sensor has."""
 _LOOKS: Final = 2
 _STATED: Final = 8
 """Metadata buffers that must have come before it counts what they state: four pairs."""
@@ -33,8 +35,8 @@ V = TypeVar("V")
 
 
 def brightness(picture: npt.NDArray[Any]) -> float:
-    """Return the mean of every fourth pixel of every fourth row, on a scale of 255."""
-    return float(np.mean(picture[::4, ::4])) * (255.0 / np.iinfo(picture.dtype).max)
+    """Return the mean of every fourth pixel of every fourth row, in the picture's own steps."""
+    return float(np.mean(picture[::4, ::4]))
 
 
 class Alternation:
@@ -81,8 +83,9 @@ class Alternation:
         if self._since < LOOK or len(even) != len(odd):
             return
         self._since, self._looks = 0, self._looks + 1
-        gap = float(np.mean(even) - np.mean(odd))
-        if abs(gap) >= GAP and (min(even) > max(odd) or min(odd) > max(even)):
+        means = float(np.mean(even)), float(np.mean(odd))
+        gap = means[0] - means[1]
+        if abs(gap) >= max(GAP, SHARE * max(means)) and (min(even) > max(odd) or min(odd) > max(even)):
             self._lit_parity, self._gap, self.found = (0 if gap > 0 else 1), abs(gap), True
         elif self._looks >= _LOOKS and self.found is None:
             self.found = False

@@ -84,6 +84,8 @@ _BUILT_IN: Final = {
     "v4l2": "vultus.devices.v4l2",
 }
 # A camera may stand without a name: the first one found.
+_NEVER_LIVE: Final = frozenset({"images", "replay", "simulator"})
+"""What is not live brings its own calibration; its identity is looked up nowhere."""
 _BARE: Final = frozenset({"realsense", "v4l2"})
 _REGISTERED: Final[dict[str, Factory]] = {}
 
@@ -129,7 +131,9 @@ def create_device(url: str, **options: Any) -> Device:
     cameras = given.pop("calibration", "")
     factory: Factory = _REGISTERED[scheme] if scheme in _REGISTERED else import_module(_BUILT_IN[scheme]).from_url
     device = factory(path, Options(scheme, given))
-    return device if cameras == "none" else _calibrated(device, str(cameras))
+    if cameras == "none" or (not cameras and scheme in _NEVER_LIVE):
+        return device
+    return _calibrated(device, str(cameras))
 
 
 def _calibrated(device: Device, named: str) -> Device:

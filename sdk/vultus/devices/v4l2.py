@@ -1,7 +1,8 @@
 """A camera on Linux through V4L2, its colour, infrared and depth nodes together: `v4l2:usb:VID:PID[:SERIAL]`, `v4l2:/dev/v4l/by-id/...`, `v4l2:`.
 
 Options: width, height, fps (nearest wins), streams=rgb,nir,depth, nir=NODE (an infrared camera that is a device of its own),
-capture=auto|concurrent|alternating, emitter=on|off, depth_unit_mm, and nir_exposure, nir_gain, rgb_exposure, rgb_gain.
+capture=auto|concurrent|alternating, emitter=on|off, depth_unit_mm, nir_bits (how many of Y16's the sensor fills; 16), and nir_exposure,
+nir_gain, rgb_exposure, rgb_gain.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from vultus.devices.v4l2_kernel import Kernel, require_64_bit
 from vultus.devices.v4l2_plan import USUAL_CHOICE, Choice, Chosen, attempts, choice_of, choose
 from vultus.devices.v4l2_profile import Profile, load_profile
 from vultus.devices.v4l2_survey import Survey, metadata_node, ranked, survey
-from vultus.errors import DeviceError, DeviceState
+from vultus.errors import DeviceError, DeviceLost, DeviceState
 from vultus.frames import DeviceIdentity, Frame, FrameSet, Source, Stream
 
 _SLICE_S: Final = 0.05
@@ -125,11 +126,14 @@ class V4l2(Device):
     def _claim(self, surveys: tuple[Survey, ...], chosen: Chosen) -> None:
         """Open the nodes."""
         for stream, (one, unit_mm) in chosen.items():
-            self._channels[stream] = Channel(self._kernel, stream, one, metadata_node(one, surveys), unit_mm)
+            scale = unit_mm if stream is Stream.DEPTH else self.choice.nir_bits
+            self._channels[stream] = Channel(self._kernel, stream, one, metadata_node(one, surveys), scale)
         nir = self._channels.get(Stream.NIR)
         usb = nir.survey.node.usb if nir else None
         if nir and usb and self.choice.emitter:
-            nir.illuminator = Illuminator(nir.node, extension_units(usb.descriptors()), quirk_of(usb.vendor, usb.product))
+            # Units are numbered anew in each function of a device: a request reaches only those of the node's own.
+            units = tuple(u for u in extension_units(usb.descriptors()) if u.interface == nir.survey.node.interface)
+            nir.illuminator = Illuminator(nir.node, units, quirk_of(usb.vendor, usb.product))
 
     def _begins(self, kind: str, rgb_formats: tuple[str, ...], *, last: bool) -> bool:
         """Start the channels one way and look at their first frames; False when the camera cannot, as long as it is not the last way."""
@@ -207,8 +211,8 @@ class V4l2(Device):
     def _next(self, deadline: float) -> FrameSet | None:
         capture, synchroniser = self._running(), self._synchroniser
         while synchroniser is not None and not self._cancelled.is_set():
-            for frame in capture.step(min(_SLICE_S, max(0.0, deadline - time.monotonic()))):
-                self._hand(frame)
+            for frame in self._step(capture, min(_SLICE_S, max(0.0, deadline - time.monotonic()))):
+                synchroniser.add(frame, self._kernel.now_ns())
             found = synchroniser.take(self._kernel.now_ns())
             if found is not None:
                 return found
@@ -218,9 +222,14 @@ class V4l2(Device):
                 )
         return None
 
-    def _hand(self, frame: Frame) -> None:
-        if self._synchroniser is not None:
-            self._synchroniser.add(frame, self._kernel.now_ns())
+    def _step(self, capture: Concurrent | Alternating, seconds: float) -> list[Frame]:
+        """Wait for frames; a node that refuses in the middle of streaming has to be opened again, as one that was unplugged has."""
+        try:
+            return capture.step(seconds)
+        except DeviceLost:
+            raise
+        except DeviceError as problem:
+            raise DeviceLost(f"v4l2: {self._identity.model} stopped; open it again ({problem})") from problem
 
     def _close(self) -> None:
         for channel in self._channels.values():

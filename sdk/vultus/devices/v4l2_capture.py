@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from vultus.devices.emitter import Illuminator
 from vultus.devices.illumination import Strobe, brightness
 from vultus.devices.realsense_units import millimetres
 from vultus.devices.v4l2_controls import Controls
-from vultus.devices.v4l2_formats import CONVERT, Pixels
+from vultus.devices.v4l2_formats import CONVERT, Pixels, full_range
 from vultus.devices.v4l2_kernel import Kernel
 from vultus.devices.v4l2_stream import BUFFERS, NodeStream, Taken
 from vultus.devices.v4l2_survey import Mode, Survey
@@ -30,11 +30,14 @@ T = TypeVar("T")
 
 
 class Channel:
-    """One stream while its camera is open: its node, its metadata node, its controls, and how lit frames are told from ambient ones."""
+    """One stream while its camera is open: its node, its metadata node, its controls, and how lit frames are told from ambient ones.
 
-    def __init__(self, kernel: Kernel, stream: Stream, survey: Survey, metadata: Survey | None, unit_mm: float = 1.0) -> None:
+    scale: for depth, the millimetres of a step; for infrared, how many bits of a 16-bit format are filled.
+    """
+
+    def __init__(self, kernel: Kernel, stream: Stream, survey: Survey, metadata: Survey | None, scale: float) -> None:
         self.stream, self.survey = stream, survey
-        self._unit_mm = unit_mm
+        self._scale = scale
         self._controls: Controls | None = None
         self.illuminator: Illuminator | None = None
         self.node = NodeStream(kernel, survey.node.path)
@@ -136,19 +139,9 @@ class Channel:
         if layout is None:
             raise ValueError("the node has no format")
         picture = CONVERT[layout.format](data, layout)
-        return np.asarray(millimetres(picture, self._unit_mm)) if self.stream is Stream.DEPTH else picture
-
-
-class Capture(Protocol):
-    """How the channels take turns."""
-
-    kind: str
-
-    def start(self) -> None:
-        """Start; raises DeviceError."""
-
-    def step(self, seconds: float) -> list[Frame]:
-        """Wait at most so long and return the frames that came; raises DeviceLost."""
+        if self.stream is Stream.DEPTH:
+            return np.asarray(millimetres(picture, self._scale))
+        return full_range(picture, int(self._scale)) if picture.dtype == np.uint16 else picture
 
 
 class Concurrent:

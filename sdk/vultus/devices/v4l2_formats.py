@@ -95,6 +95,11 @@ DTYPES: Final = {"Y16": "uint16", "Z16": "uint16"}
 """Type of a picture's values where it is not uint8."""
 
 
+def full_range(picture: Pixels, bits: int) -> Pixels:
+    """Stretch a 16-bit picture whose lowest `bits` are filled to all 16; what is above them counts as the brightest."""
+    return picture if bits == 16 else np.minimum(picture, (1 << bits) - 1) << np.uint16(16 - bits)
+
+
 def row_bytes(format_: str, width: int) -> int:
     """Return the bytes of one row without padding; 0 for a compressed format."""
     return {"YUYV": 2, "NV12": 1, "GREY": 1, "Y8I": 2, "Y16": 2, "Z16": 2}.get(format_, 0) * width

@@ -23,7 +23,9 @@ Chosen = dict[Stream, tuple[Survey, float]]
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What the caller asked for; streams () = all that there are, nir "" = the camera's own, depth_unit_mm None = as its quirks state."""
+    """What the caller asked for; streams () = all that there are, nir "" = the camera's own, depth_unit_mm None = as its quirks state,
+    nir_bits = how many bits of a 16-bit infrared format the sensor fills, from the lowest up.
+    """
 
     wish: Wish = USUAL
     streams: tuple[Stream, ...] = ()
@@ -31,6 +33,7 @@ class Choice:
     capture: str = "auto"
     emitter: bool = True
     depth_unit_mm: float | None = None
+    nir_bits: int = 16
     settings: tuple[tuple[Stream, str, int], ...] = ()
 
 
@@ -46,6 +49,7 @@ def choice_of(options: Options) -> Choice:
         raise ValueError(f"v4l2: streams must be some of rgb, nir, depth; got {','.join(names)}")
     nir, capture = options.text("nir", ""), options.text("capture", "auto", ("auto", "concurrent", "alternating"))
     emitter, unit = options.text("emitter", "on", ("on", "off")), options.number("depth_unit_mm", 0.0, 0.0, 100.0)
+    bits = options.whole("nir_bits", 16, 8, 16)
     asked = []
     for stream in (Stream.NIR, Stream.RGB):
         for word, control in (("exposure", EXPOSURE), ("gain", GAIN)):
@@ -53,7 +57,7 @@ def choice_of(options: Options) -> Choice:
             if value is not None:
                 asked.append((stream, control, Options("v4l2", {word: value}).whole(word, 0, 0, 2**31 - 1)))
     options.done()
-    return Choice(wish, tuple(Stream(n) for n in names), nir, capture, emitter == "on", unit or None, tuple(asked))
+    return Choice(wish, tuple(Stream(n) for n in names), nir, capture, emitter == "on", unit or None, bits, tuple(asked))
 
 
 def choose(camera: Camera, surveys: tuple[Survey, ...], choice: Choice, kernel: Kernel) -> Chosen:

@@ -15,7 +15,7 @@ from vultus.devices.v4l2_cameras import find_camera
 from vultus.devices.v4l2_kernel import Kernel
 from vultus.devices.v4l2_plan import USUAL_CHOICE, Choice
 from vultus.devices.v4l2_profile import Profile, save_profile
-from vultus.errors import DeviceBusy, DeviceError, DeviceLost
+from vultus.errors import DeviceError, DeviceLost
 from vultus.frames import Stream, Timing
 
 SECONDS: Final = 3.0
@@ -96,12 +96,12 @@ def qualify(
 
 
 def _try(measure: Callable[[], Measurement]) -> Measurement | str:
-    """Return a measurement, or why the camera refused it."""
+    """Return a measurement, or why the camera refused it; one that somebody else holds refuses the other ways too."""
     try:
         return measure()
-    except (DeviceBusy, DeviceLost):
+    except DeviceLost:
         raise
-    except (DeviceError, TimeoutError) as problem:
+    except DeviceError as problem:
         return str(problem)
 
 
@@ -115,13 +115,16 @@ def _holds(found: Measurement | str, alone: dict[str, Measurement]) -> Measureme
 
 
 def _measure(device: V4l2, kernel: Kernel, seconds: float) -> Measurement:
-    """Read a camera for a while; raises DeviceError, TimeoutError."""
+    """Read a camera for a while; raises DeviceError."""
     began = kernel.now_ns()
     with device:
         opened = first = kernel.now_ns()
         sets, timing = 0, None
         while kernel.now_ns() < opened + seconds * 1e9:
-            frame_set = device.read()
+            try:
+                frame_set = device.read()
+            except TimeoutError as problem:
+                raise DeviceError(str(problem)) from problem
             if frame_set is None:
                 raise DeviceError("v4l2: the measurement was cancelled; start it again")
             first = kernel.now_ns() if sets == 0 else first

@@ -6,6 +6,7 @@ caller keeps a picture.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 from collections.abc import Callable
@@ -175,4 +176,6 @@ class NodeStream:
     def _unmap(self) -> None:
         self._views.clear()
         while self._maps:
-            self._maps.pop().close()
+            # A view that an error still holds keeps its memory until it goes itself.
+            with contextlib.suppress(BufferError):
+                self._maps.pop().close()

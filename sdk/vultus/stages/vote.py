@@ -1,7 +1,8 @@
 """Vote: what all cues say together, as a log-likelihood ratio fitted on one sensor's own people and on attacks simulated from them.
 
 Live faces are one normal cloud of cue values, its middle moving with the turn of the head; each species of attack is a cloud of its own,
-because one cue alone gives most of them away. The ratio is that of the live cloud over the mean of the attacks' clouds.
+because one cue alone gives most of them away, and for species that nobody simulated there is a cloud for each cue that is anyhow off.
+The ratio is that of the live cloud over the weighed mean of the attacks' clouds.
 It can only deny. A cue that was not measured says nothing; which cues must pass is the policy's business. Heads turned too far are not judged.
 """
 
@@ -44,7 +45,8 @@ class Vote:
     """The clouds, and the ratios in nats below which the vote abstains and fails.
 
     `course` float64 (4, n) is where live faces lie by pose (`of_pose`), `deviation` (n,) how far one deviates. `means` (1 + k, n) and
-    `spreads` (1 + k, n, n) are the clouds in deviations from there, live faces first. `slope`, `offset` bring the ratio to scale.
+    `spreads` (1 + k, n, n) are the clouds in deviations from there, live faces first; `shares` (k,) weigh the attacks' and sum to 1.
+    `slope`, `offset` bring the ratio to scale.
     `live` are the ratios of live faces, of people held out of the fit, and `attacks` by species those of simulated attacks, of people and
     species held out: what a rate is looked up in. Empty where they were not measured.
     """
@@ -53,6 +55,7 @@ class Vote:
     deviation: F64
     means: F64
     spreads: F64
+    shares: F64
     pass_llr: float
     fail_llr: float
     slope: float = 1.0
@@ -65,6 +68,8 @@ class Vote:
         n, k = len(CUES), len(self.means)
         if self.course.shape != (4, n) or self.deviation.shape != (n,) or self.means.shape != (k, n) or self.spreads.shape != (k, n, n):
             raise ValueError(f"a vote weighs {n} cues")
+        if self.shares.shape != (k - 1,) or (self.shares <= 0).any() or abs(float(self.shares.sum()) - 1.0) > 1e-6:
+            raise ValueError("the shares of a vote's clouds are positive and sum to 1")
         numbers = (self.course, self.deviation, self.means, self.spreads, self.live, *self.attacks.values())
         limits = (self.pass_llr, self.fail_llr, self.slope, self.offset)
         finite = all(bool(np.isfinite(v).all()) for v in numbers) and bool(np.isfinite(limits).all())
@@ -112,7 +117,7 @@ class Vote:
         off = z - means
         logs = norms - 0.5 * np.einsum("ki,kij,kj->k", off, inverses, off)
         top = float(logs[1:].max())
-        ratio = float(logs[0]) - top - float(np.log(np.mean(np.exp(logs[1:] - top))))
+        ratio = float(logs[0]) - top - float(np.log(self.shares @ np.exp(logs[1:] - top)))
         return self.slope * ratio + self.offset
 
     def _parts(self, known: npt.NDArray[np.intp]) -> Parts:
@@ -174,6 +179,12 @@ def of_pose(pose: F64) -> F64:
     """Return 1, yaw, yaw squared and pitch of (m, 2) poses in units of 20 and 10 degrees: what cues of live faces move with; (m, 4)."""
     yaw, pitch = pose[:, 0] / 20.0, pose[:, 1] / 10.0
     return np.stack([np.ones_like(yaw), yaw, yaw**2, pitch], axis=1)
+
+
+def anyhow_off(mean: F64, spread: F64) -> tuple[F64, F64]:
+    """Return the clouds of live faces with one cue that may be anything, for each cue; (n, n) and (n, n, n)."""
+    n = len(mean)
+    return np.repeat(mean[None], n, axis=0), spread + _FAR**2 * np.einsum("ij,ik->ijk", np.eye(n), np.eye(n))
 
 
 def standard(rows: F64, poses: F64, course: F64, deviation: F64) -> F64:
