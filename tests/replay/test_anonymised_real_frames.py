@@ -26,7 +26,7 @@ EVERY = 6
 
 @pytest.mark.real_data
 def test_real_people_are_covered_or_left_out(data_root: Path) -> None:
-    """No copy shows a face to the detector of signing in, and each compares with its original as strangers do, below a match at 1e-2."""
+    """No copy shows a face to the detector of signing in, and each compares with its original as strangers do: none would match at a rate of 1e-3."""
     path = data_root / "rap3df-2017" / "index.csv"
     if not path.is_file():
         pytest.skip(f"no real frames at {path}")
@@ -54,4 +54,4 @@ def test_real_people_are_covered_or_left_out(data_root: Path) -> None:
     print(f"kept {kept} of {len(rows)}; {len(scores)} scores, largest {max(scores):.3f}, median {np.median(scores):.3f}")
     rates = [base.tables[Modality.RGB, Modality.RGB].rate(s)[0] for s in scores]
     assert kept >= 0.8 * len(rows)
-    assert min(rates) > 1e-2
+    assert min(rates) > 1e-3
