@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from vultus._version import __version__ as __version__
 from vultus.errors import (
     CalibrationError,
     DeviceError,

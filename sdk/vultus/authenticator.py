@@ -11,9 +11,10 @@ from types import TracebackType
 from typing import Final, Self
 
 from vultus import calibration as cal
+from vultus._version import __version__
+from vultus.attempts import Shown
 from vultus.comparison import Candidate, Gallery, Looks, evidence_of, match_of
 from vultus.devices.base import Device
-from vultus.devices.repeats import Repeats
 from vultus.errors import AlreadyEnrolled, CalibrationError, NotEnrolled
 from vultus.guard import VOTE, Guard, of_device
 from vultus.manifest import Manifest, load_manifest
@@ -22,7 +23,7 @@ from vultus.policy import Evidence, Policy, decide, limit, lock_time, presentati
 from vultus.stages.match import stack
 from vultus.store import TemplateStore
 from vultus.templates import Enrollment, Template
-from vultus.types import Decision, DeviceIdentity, Embedding, FrameSet, Hint, Match, Modality, Reason
+from vultus.types import Decision, DeviceIdentity, Embedding, FrameSet, Hint, Match, Modality, Reason, Source
 
 ENROL_SAMPLES: Final = 5
 """Samples of one enrolment: a second one takes away 45 to 72 % of the false rejects (NIST fusion study); five cover small turns."""
@@ -59,11 +60,12 @@ class Authenticator:
         self._pipeline = Pipeline(manifest, base.limits, threads)
         if base.graph != self._pipeline.graph:
             raise CalibrationError("the calibration was made with another recogniser; reinstall vultus")
-        self._versions = {"graph": self._pipeline.graph, "calibration": base.id, "sdk": _version()}
+        self._versions = {"graph": self._pipeline.graph, "calibration": base.id, "sdk": __version__}
         self._own_store = store is None
         self._store = store if store is not None else _default_store()
         self._clock_ns = clock_ns
         self._cancelled = threading.Event()
+        self._shown = Shown()
         self._gallery = Gallery(self._store, self._pipeline.graph)
         for held in self._calibrations:
             if held.device is not None and held.vote is not None:
@@ -92,6 +94,8 @@ class Authenticator:
         locked = self._locked(user)
         if locked > 0:
             return decide(Evidence(frame_set.device.source, locked_s=locked, versions=self._versions), self.policy)
+        if frame_set.device.source is Source.LIVE and self._shown.again(frame_set):
+            return decide(Evidence(frame_set.device.source, repeated=True, versions=self._versions), self.policy)
         return self._charge(user, self.conclude(self.observe(frame_set), frame_set.device, user))
 
     def observe(self, frame_set: FrameSet) -> Probe:
@@ -134,6 +138,7 @@ class Authenticator:
                 Reason.SPOOF,
                 Reason.SOURCE_NOT_ALLOWED,
                 Reason.NOT_ENROLLED,
+                Reason.OTHER_DEVICE,
                 Reason.NOT_CALIBRATED,
             ):
                 return self._charge(user, decision)
@@ -144,6 +149,8 @@ class Authenticator:
             return without_evidence(Reason.CANCELLED, versions=self._versions)
         if last is not None and last.reason in (Reason.NO_MATCH, Reason.UNSURE):
             return self._charge(user, last)
+        if last is None and self._shown.repeated:
+            return without_evidence(Reason.REPEATED, versions=self._versions)
         return without_evidence(Reason.TIMEOUT, hints=last.hints if last is not None else (Hint.NO_FACE,), versions=self._versions)
 
     def enroll(
@@ -195,19 +202,9 @@ class Authenticator:
         return Enrollment(user, reason, {m.value: sum(e.modality is m for e in taken) for m in Modality})
 
     def _probes(self, device: Device, timeout_s: float, on_hint: OnHint | None) -> Iterator[tuple[Probe, FrameSet]]:
-        """Yield probes of frame sets with new times and new pictures, until the time is over, the source ends or `cancel()`; tell new hints."""
-        end = time.monotonic() + timeout_s
-        newest, told, repeats = -1, None, Repeats()
-        while not self._cancelled.is_set() and (left := end - time.monotonic()) > 0:
-            try:
-                frame_set = device.read(timeout_s=left)
-            except TimeoutError:
-                return
-            if frame_set is None:
-                return
-            if frame_set.time_ns <= newest or repeats.repeated(frame_set):
-                continue
-            newest = frame_set.time_ns
+        """Yield probes of an attempt's fresh frame sets; tell new hints."""
+        told = None
+        for frame_set in self._shown.fresh(device, timeout_s, self._cancelled):
             probe = self.observe(frame_set)
             hint = probe.hints[0] if probe.hints else None
             if on_hint is not None and hint is not None and hint is not told:
@@ -232,7 +229,10 @@ class Authenticator:
         planned = 1 if looks is None else self.policy.max_frame_sets
         own = of_device(identity, self._guarded)
         bare = replace(evidence_of(probe, own, planned), calibrated=True)
-        candidates = self._gallery.candidates(user)
+        bound = identity if self.policy.bind_device and identity.source is Source.LIVE else None
+        candidates = self._gallery.candidates(user, bound)
+        if bound is not None and not candidates and self._gallery.candidates(user):
+            return replace(bare, enrolled=True, bound=False)
         if presentation(bare, self.policy) is not Reason.ACCEPTED or not candidates or not probe.embeddings:
             return replace(bare, enrolled=bool(candidates))
         if looks is not None:
@@ -252,7 +252,7 @@ class Authenticator:
             usable = calibration.calibrated(pairs, identity.source)
             if not usable:
                 continue
-            match, supported = match_of(usable, target, self.policy.target_fmr)
+            match, supported = match_of(usable, target, self.policy.target_fmr, calibration.joint)
             if best is None or match.fmr < best[0] or (match.fmr == best[0] and match.log_lr > best[2].log_lr):
                 best = (match.fmr, candidate, match, supported)
         if best is None:
@@ -277,12 +277,6 @@ class Authenticator:
         except NotEnrolled:
             return decision
         return decision
-
-
-def _version() -> str:
-    from importlib.metadata import version
-
-    return version("vultus")
 
 
 def _default_store() -> TemplateStore:

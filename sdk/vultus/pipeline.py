@@ -1,6 +1,6 @@
 """Pipeline: one frame set through the stages in their order; the only module that knows it.
 
-preprocess -> detect -> register -> assess -> align -> embed -> relief -> liveness. What fails is absent from the probe, never guessed.
+preprocess -> detect -> register -> assess -> closer look -> align -> embed -> relief -> liveness. What fails is absent, never guessed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from vultus.stages import liveness as live
 from vultus.stages import relief as depth_relief
 from vultus.stages.align import align_nir, align_rgb
 from vultus.stages.assess import assess, level_of
-from vultus.stages.detect import Detector, Region, foremost, rivals
+from vultus.stages.detect import Detector, Region, foremost, rivals, same_place
 from vultus.stages.embed import embed
 from vultus.stages.likeness import Likeness
 from vultus.stages.register import transfer
@@ -68,6 +68,7 @@ class _Work:
     qualities: dict[Stream, Quality] = field(default_factory=dict)
     count: int = 0
     moved: bool = False
+    closer: dict[Stream, Face] = field(default_factory=dict)
     relief: Relief | None = None
     latency: dict[str, float] = field(default_factory=dict)
 
@@ -95,8 +96,8 @@ class Pipeline:
 
     @property
     def graph(self) -> str:
-        """The sha256 of the recogniser, which templates and calibrations carry."""
-        return self._recogniser.sha256
+        """The hash of the recogniser and of how faces are cut out for it, which templates and calibrations carry."""
+        return self._recogniser.entry.form
 
     def process(self, frame_set: FrameSet, *, with_embeddings: bool = True) -> Probe:
         """Run every stage on a frame set; frames are read in place and not kept."""
@@ -182,10 +183,8 @@ class Pipeline:
 
     def _carried(self, fs: FrameSet, face: Face | None, target: Frame) -> F32 | None:
         """Return the landmarks of an RGB or NIR face in another stream; the distance is guessed from the eyes unless depth was fitted."""
-        if face is None:
-            return None
-        source = fs.rgb if face.stream is Stream.RGB else fs.nir
-        if source is None:
+        source = None if face is None else fs.rgb if face.stream is Stream.RGB else fs.nir
+        if face is None or source is None:
             return None
         distance = _EYES_MM * source.intrinsics.fx / max(face.eye_distance, 1.0) if source.intrinsics is not None else None
         return transfer(face.landmarks, source, target, distance)
@@ -240,13 +239,23 @@ class Pipeline:
         fall = self._surfaces.falloff(depth.data, in_depth, work.nir, there, level)
         return found if fall is None else replace(found, falloff=fall[0], gain=fall[1])
 
+    def _marks(self, fs: FrameSet, work: _Work, stream: Stream) -> F32:
+        """Return the landmarks to cut a face out at: those of a closer look, in NIR those of a colour picture that shows it in the same place."""
+        face = work.faces[stream]
+        if stream is Stream.NIR and fs.rgb is not None and fs.nir is not None and Stream.RGB in work.closer:
+            carried = transfer(work.closer[Stream.RGB].landmarks, fs.rgb, fs.nir, None)
+            if carried is not None and same_place(carried, face.landmarks):
+                return carried
+        image = fs.rgb.data if stream is Stream.RGB and fs.rgb is not None else work.nir
+        work.closer[stream] = face if image is None else self._detector.closer(image, face)
+        return work.closer[stream].landmarks
+
     def _align(self, fs: FrameSet, work: _Work, stream: Stream) -> Crop | None:
-        graph, marks = self._recogniser, work.faces[stream].landmarks
+        graph, marks = self._recogniser, self._marks(fs, work, stream)
         mean, scale = graph.entry.mean, graph.entry.scale
         if stream is Stream.RGB and fs.rgb is not None:
             return align_rgb(fs.rgb, marks, graph.input, mean=mean, scale=scale)
-        level = level_of(work.faces[stream], work.nir) if work.nir is not None else None
-        if work.nir is None or level is None:
+        if work.nir is None or (level := level_of(work.faces[stream], work.nir)) is None:
             return None
         return align_nir(work.nir, marks, level, graph.input, mean=mean, scale=scale)
 
@@ -255,8 +264,7 @@ def _exposed(face: Face | None, frame: Frame | None) -> bool:
     """Say whether the lit NIR picture is neither dim nor clipped where the face should be."""
     if face is None or frame is None:
         return False
-    quality = assess(face, frame.data, 1, nir=True)
-    return not {Hint.NIR_TOO_DIM, Hint.NIR_SATURATED, Hint.NO_FACE} & set(quality.hints)
+    return not {Hint.NIR_TOO_DIM, Hint.NIR_SATURATED, Hint.NO_FACE} & set(assess(face, frame.data, 1, nir=True).hints)
 
 
 def _summary(work: _Work, fs: FrameSet) -> tuple[Quality | None, tuple[Hint, ...]]:

@@ -1,6 +1,7 @@
 """Policy: from evidence to a decision; pure, and the only place where an accept is built.
 
-Gates run in one order and the first that does not pass gives the reason: source, lock, streams, time, face, quality, liveness, guard, match.
+Gates run in one order and the first that does not pass gives the reason: source, lock, repetition, time, face, quality, liveness,
+guard, enrolment, device, match.
 A missing measurement never passes a gate: no stage result, no calibration, no template, no accept.
 
 Rejects lock, matches that failed and spoofs by counts of their own; an accept forgets both:
@@ -53,6 +54,8 @@ class Policy:
     calibration data cannot support by itself.
     target_iapar: share of attacks, of the worst species that the sensor's liveness calibration knows, that may pass its vote.
     target_bpcer: share of live faces that the vote may refuse. None leaves both to the calibration; a target asks for a sensor that has one.
+    bind_device: a template serves frames of the live unit that it was enrolled with, and of no other live one; sources that are not live
+    are not bound, since they are believed only by name. A unit that does not tell its serial is its model.
     """
 
     target_fmr: float = 1e-4
@@ -68,6 +71,7 @@ class Policy:
     target_iapar: float | None = None
     target_bpcer: float | None = None
     allow_extrapolation: bool = False
+    bind_device: bool = True
 
     def __post_init__(self) -> None:
         if not 0.0 < self.target_fmr <= 0.01:
@@ -92,7 +96,8 @@ class Evidence:
 
     `match` is the best candidate's comparison, `user` that candidate and `candidates` how many users were compared (the target is divided
     by it). `guard` is what the device and the candidate ask for besides the policy. `calibrated` False means that pairs were scored but
-    no table holds for them.
+    no table holds for them. `bound` False means that the templates come from other devices; `repeated` that a picture was shown in an
+    earlier attempt.
     """
 
     source: Source
@@ -108,6 +113,8 @@ class Evidence:
     calibrated: bool = False
     supported: bool = False
     locked_s: float = 0.0
+    bound: bool = True
+    repeated: bool = False
     guard: Guard = field(default_factory=Guard)
     hints: tuple[Hint, ...] = ()
     modalities: Mapping[str, str] = field(default_factory=dict)
@@ -122,6 +129,7 @@ _OUTCOMES: Final[Mapping[Reason, Outcome]] = {
     Reason.SPOOF: Outcome.REJECT,
     Reason.NO_MATCH: Outcome.REJECT,
     Reason.NOT_ENROLLED: Outcome.REJECT,
+    Reason.OTHER_DEVICE: Outcome.REJECT,
 }
 """Every other reason asks for more evidence: UNDECIDED."""
 
@@ -159,6 +167,8 @@ def presentation(evidence: Evidence, policy: Policy) -> Reason:
         return Reason.SOURCE_NOT_ALLOWED
     if evidence.locked_s > 0:
         return Reason.LOCKED
+    if evidence.repeated:
+        return Reason.REPEATED
     if not evidence.skew_ms <= policy.max_skew_ms:
         return Reason.STALE
     if evidence.faces < 1:
@@ -236,6 +246,8 @@ def first_failing(evidence: Evidence, policy: Policy) -> Reason:
         return reason
     if not evidence.enrolled:
         return Reason.NOT_ENROLLED
+    if policy.bind_device and not evidence.bound:
+        return Reason.OTHER_DEVICE
     if not evidence.calibrated:
         return Reason.NOT_CALIBRATED
     if evidence.match is None or evidence.user is None or evidence.candidates < 1 or evidence.looks < 1:

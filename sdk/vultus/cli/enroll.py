@@ -42,6 +42,7 @@ def enroll(
     tier: options.TierName = None,
     allow_recordings: options.AllowRecordings = False,
     allow_simulated: options.AllowSimulated = False,
+    allow_virtual: options.AllowVirtual = False,
     json: options.Json = False,
 ) -> int:
     """Enrol a person."""
@@ -51,7 +52,7 @@ def enroll(
 
     with arguments():
         user = check_user(user)
-    policy = policy_of(None, tier, allow_recordings=allow_recordings, allow_simulated=allow_simulated)
+    policy = policy_of(None, tier, allow_recordings=allow_recordings, allow_simulated=allow_simulated, allow_virtual=allow_virtual)
     url = session.device_url(device)
     with session.wiring.open_store(session.store_path(store), create=True) as templates:
         if not replace and templates.has(user):

@@ -37,7 +37,17 @@ AllowRecordings = Annotated[
     bool, typer.Option("--allow-recordings", help="Accept recordings and picture files, which anyone can replay: for tests only.")
 ]
 AllowSimulated = Annotated[bool, typer.Option("--allow-simulated", help="Accept simulated sensors: for tests only.")]
+AllowVirtual = Annotated[
+    bool, typer.Option("--allow-virtual", help="Accept cameras that software makes up, such as v4l2loopback: for tests only.")
+]
 AllowExtrapolation = Annotated[
     bool, typer.Option("--allow-extrapolation", help="Accept a target below what the calibration data can support by itself.")
+]
+AllowOtherDevices = Annotated[
+    bool, typer.Option("--allow-other-devices", help="Accept people who were enrolled with another camera than this one.")
+]
+RecordingKey = Annotated[
+    Path | None,
+    typer.Option("--key", metavar="PATH", help="Key file of an encrypted recording; default: your own, or what the recording names."),
 ]
 Figures = Annotated[bool, typer.Option("--figures", help="Show scores, cues and times too. An attacker could climb them: keep them local.")]

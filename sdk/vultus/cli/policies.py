@@ -16,7 +16,9 @@ def policy_of(
     *,
     allow_recordings: bool,
     allow_simulated: bool,
+    allow_virtual: bool = False,
     allow_extrapolation: bool = False,
+    allow_other_devices: bool = False,
     target_iapar: float | None = None,
     target_bpcer: float | None = None,
 ) -> Policy:
@@ -29,7 +31,10 @@ def policy_of(
         sources |= {Source.RECORDING, Source.IMAGES}
     if allow_simulated:
         sources.add(Source.SIMULATED)
+    if allow_virtual:
+        sources.add(Source.VIRTUAL)
     chosen: dict[str, Any] = {"sources": frozenset(sources), "allow_extrapolation": allow_extrapolation}
+    chosen["bind_device"] = not allow_other_devices
     with arguments():
         if tier is not None:
             if tier not in list(Tier):

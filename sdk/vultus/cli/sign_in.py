@@ -37,7 +37,9 @@ def sign_in(
     tier: options.TierName = None,
     allow_recordings: options.AllowRecordings = False,
     allow_simulated: options.AllowSimulated = False,
+    allow_virtual: options.AllowVirtual = False,
     allow_extrapolation: options.AllowExtrapolation = False,
+    allow_other_devices: options.AllowOtherDevices = False,
     figures: options.Figures = False,
     json: options.Json = False,
 ) -> int:
@@ -49,8 +51,9 @@ def sign_in(
         with arguments():
             user = check_user(user)
     policy = policy_of(
-        target_fmr, tier, allow_recordings=allow_recordings, allow_simulated=allow_simulated, allow_extrapolation=allow_extrapolation,
-        target_iapar=target_iapar, target_bpcer=target_bpcer,
+        target_fmr, tier, allow_recordings=allow_recordings, allow_simulated=allow_simulated, allow_virtual=allow_virtual,
+        allow_extrapolation=allow_extrapolation, allow_other_devices=allow_other_devices, target_iapar=target_iapar,
+        target_bpcer=target_bpcer,
     )  # fmt: skip
     url = session.device_url(device)
     with (

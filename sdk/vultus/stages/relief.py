@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus import _native
-from vultus.geometry import TARGET, Relief, similarity
+from vultus.geometry import TARGET, Relief, median_of, similarity
 from vultus.types import F32, U16
 
 F64 = npt.NDArray[np.float64]
@@ -81,7 +81,7 @@ def measure(grid: U16) -> Relief | None:
     inside = _OVAL & (grid > 0)
     if int(inside.sum()) < MIN_POINTS:
         return None
-    distance = float(np.median(grid[inside]))
+    distance = median_of(grid[inside])
     z = grid.astype(np.float64)
     inside &= np.abs(z - distance) <= _BAND_MM
     if int(inside.sum()) < MIN_POINTS:
@@ -93,7 +93,7 @@ def measure(grid: U16) -> Relief | None:
     for _ in range(2):
         plane, fitted = _residual(np.stack([np.ones_like(u), u, v], axis=1), value, keep)
         spread = np.abs(value - fitted)
-        keep = spread <= max(4.0 * float(np.median(spread)), 3.0)
+        keep = spread <= max(4.0 * median_of(spread), 3.0)
     sheet = _sheet(_MONOMIALS[inside][keep], value[keep])
     sides = _sockets(w, inside), _turn(w, inside)
     return Relief(int(keep.sum()), distance, plane, sheet, _nose(w, inside), _noise(w, inside), *sides)
@@ -122,7 +122,7 @@ def _patch(w: F64, inside: Mask, point: F64, radius: int) -> float | None:
     x, y = np.rint(point * _SCALE).astype(int)
     window = np.s_[max(0, y - radius) : y + radius + 1, max(0, x - radius) : x + radius + 1]
     values = w[window][inside[window]]
-    return float(np.median(values)) if values.size >= 3 else None
+    return median_of(values) if values.size >= 3 else None
 
 
 def _nose(w: F64, inside: Mask) -> float | None:
@@ -154,4 +154,4 @@ def _noise(w: F64, inside: Mask) -> float:
     """Return the sensor's noise from second differences two grid steps apart: 1.4826 MAD / sqrt(6)."""
     second = w[:, :-4] - 2 * w[:, 2:-2] + w[:, 4:]
     valid = inside[:, :-4] & inside[:, 2:-2] & inside[:, 4:]
-    return float(1.4826 * np.median(np.abs(second[valid])) / np.sqrt(6.0)) if valid.sum() >= 100 else 0.0
+    return float(1.4826 * median_of(np.abs(second[valid])) / np.sqrt(6.0)) if valid.sum() >= 100 else 0.0

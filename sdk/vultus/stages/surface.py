@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus import _native
-from vultus.geometry import TARGET, Surface, similarity
+from vultus.geometry import TARGET, Surface, median_of, similarity
 from vultus.types import F32, U16, Grey
 
 GRID: Final = 48
@@ -96,9 +96,9 @@ class Surfaces:
         if known.size < face.size // 8:
             return None
         z = self._wide[_ROWS].astype(np.float64)
-        near, blank, middle = (z > 0) & (np.abs(z - float(np.median(known))) <= _HEAD_MM), z == 0, _WIDE[1] // 2
+        near, blank, middle = (z > 0) & (np.abs(z - median_of(known)) <= _HEAD_MM), z == 0, _WIDE[1] // 2
         right, left = _run(near[:, middle:], blank[:, middle:]), _run(near[:, middle - 1 :: -1], blank[:, middle - 1 :: -1])
-        return float(np.median(right + left)) / _EYE
+        return median_of(right + left) / _EYE
 
     def falloff(self, depth: U16, in_depth: F32, nir: Grey, in_nir: F32, level: float) -> tuple[float, float] | None:
         """Return how NIR light on bare skin falls off with slope and distance: its correlation with what depth foretells, and the gain.
@@ -113,7 +113,7 @@ class Surfaces:
         known = (self._fine > 0) & (light > _UNLIT)
         if int((known & _SKIN).sum()) < _SKIN_CELLS:
             return None
-        middle = float(np.median(z[known & _SKIN]))
+        middle = median_of(z[known & _SKIN])
         known &= np.abs(z - middle) <= _BAND_MM
         inner = _SKIN & known
         inner[1:-1, 1:-1] &= known[1:-1, 2:] & known[1:-1, :-2] & known[2:, 1:-1] & known[:-2, 1:-1]
@@ -147,7 +147,7 @@ def _shading(grid: U16, log_nir: F32) -> float | None:
     known = _OVAL & (grid > 0)
     if int(known.sum()) < _ENOUGH:
         return None
-    middle = float(np.median(grid[known]))
+    middle = median_of(grid[known])
     known &= np.abs(grid - middle) <= _BAND_MM
     off, share, light = _mean(np.stack([np.where(known, grid - middle, 0.0), known, log_nir]).astype(np.float32), 2)
     inner = share > 0.999

@@ -64,6 +64,8 @@ def test_secure_policy_unless_asked(run, enrolled):
     assert not enrolled.policy.allow_extrapolation
     run("verify", "--allow-recordings")
     assert enrolled.policy.sources == {Source.LIVE, Source.RECORDING, Source.IMAGES}
+    run("identify", "--allow-virtual")
+    assert enrolled.policy.sources == {Source.LIVE, Source.VIRTUAL}
     run("sign-in", "--allow-simulated", "--target-fmr", "1e-5", "--tier", "standard", "--allow-extrapolation")
     assert enrolled.policy.sources == {Source.LIVE, Source.SIMULATED}
     assert (enrolled.policy.target_fmr, enrolled.policy.tier) == (1e-5, Tier.STANDARD)

@@ -15,6 +15,7 @@ def tables(document: Document) -> list[Table]:
     if kind in ("match", "lfw"):
         found = [
             _verification(document),
+            _held_out(document),
             _targets(document),
             _groups(document),
             _robustness(document),
@@ -73,6 +74,33 @@ def _verification(d: Document) -> Table:
         "people. A false-accept rate x is supported by at least 3/x impostor comparisons; it is thin when fewer than 3/x pairs of people stand behind them."
     )
     return Table("Headline", ("Figure", "Value", "95 % interval", "At"), tuple(rows), note)
+
+
+def _held_out(d: Document) -> Table | None:
+    """Return the figures over people whom the calibration never saw."""
+    h = d.get("held_out")
+    if h is None:
+        return None
+    rows = []
+    for name, entry in h["tar_at_far"].items():
+        if entry is not None:
+            rows.append((f"TAR at FAR {name}", percent(entry["value"]), interval(entry), f"score {entry['threshold']:.3f}"))
+    for name, entry in h["targets"].items():
+        if entry is not None:
+            fmr, tar = entry["fmr"], entry["tar"]
+            spread = f"{rate(fmr['lowest'])} to {rate(fmr['highest'])}"
+            rows.append(
+                (f"Stated FMR {name}", f"{percent(tar['mean'])} accepted", "", f"measured FMR {rate(fmr['mean'])}, splits {spread}")
+            )
+    judged = {"joint": "by the joint score", "merge": "by merged false-match rates", "mean": "by mean likelihood ratios"}.get(
+        h["fusion"], ""
+    )
+    note = (
+        f"{h['splits']} random halvings of the people, each half with the device calibration that the other half made"
+        f"{', in its whitened space' if h['whiten'] else ''}{', judged ' + judged if judged else ''}; the headline is the first halving's. "
+        f"{h['impostor_pairs']:,} distinct impostor pairs."
+    )
+    return Table("People held out", ("Figure", "Value", "95 % interval", "At"), tuple(rows), note)
 
 
 def _targets(d: Document) -> Table | None:
