@@ -108,6 +108,21 @@ def test_the_outline_is_as_wide_as_what_carries_the_face(width: float, expected:
     assert outline_cue(FACE, value, LIMITS).verdict is expected
 
 
+def test_holes_do_not_make_a_head_narrow() -> None:
+    """A head with holes of a centimetre and a half in its depth is as wide as without, before a wall and before nothing."""
+    half, middle = 2.4 * 35.24 / 2, float(MARKS[:2, 0].mean())
+    for wall in (1400, 0):
+        depth = np.full((400, 400), wall, np.uint16)
+        depth[:, round(middle - half) : round(middle + half)] = 700
+        whole = Surfaces().outline(depth, MARKS)
+        rng = np.random.default_rng(5)
+        for x, y in rng.integers(80, 320, (400, 2)):
+            depth[y : y + 8, x : x + 8] = 0
+        holed = Surfaces().outline(depth, MARKS)
+        assert whole is not None
+        assert holed == pytest.approx(whole, abs=0.35)
+
+
 def test_no_depth_has_no_outline() -> None:
     """Holes have no outline, and the cue abstains."""
     assert Surfaces().outline(np.zeros((400, 400), np.uint16), MARKS) is None

@@ -31,6 +31,8 @@ _EYE: Final = 16.0
 """Cells between the eyes in the wide grid, which reaches 3 eye distances to each side."""
 _ROWS: Final = slice(8, 26, 2)
 """Rows from above the eyes to the mouth in the wide grid."""
+_HOLE: Final = 6
+"""Cells without depth, 24 mm, over which a head goes on: missing depth must not make it narrow."""
 _HEAD_MM: Final = 120.0
 """What is farther than this from the middle of the face is not the head's front half."""
 
@@ -94,9 +96,9 @@ class Surfaces:
         if known.size < face.size // 8:
             return None
         z = self._wide[_ROWS].astype(np.float64)
-        near = (z > 0) & (np.abs(z - median_of(known)) <= _HEAD_MM)
-        middle = _WIDE[1] // 2
-        return median_of(_run(near[:, middle:]) + _run(near[:, middle - 1 :: -1])) / _EYE
+        near, blank, middle = (z > 0) & (np.abs(z - median_of(known)) <= _HEAD_MM), z == 0, _WIDE[1] // 2
+        right, left = _run(near[:, middle:], blank[:, middle:]), _run(near[:, middle - 1 :: -1], blank[:, middle - 1 :: -1])
+        return median_of(right + left) / _EYE
 
     def falloff(self, depth: U16, in_depth: F32, nir: Grey, in_nir: F32, level: float) -> tuple[float, float] | None:
         """Return how NIR light on bare skin falls off with slope and distance: its correlation with what depth foretells, and the gain.
@@ -160,9 +162,12 @@ def _shading(grid: U16, log_nir: F32) -> float | None:
     return _correlation(rest[:, 0], rest[:, 1])
 
 
-def _run(near: Mask) -> npt.NDArray[np.intp]:
-    """Count the cells from the first column on, row by row, until two in a row are off."""
-    off = ~near
+def _run(near: Mask, blank: Mask) -> npt.NDArray[np.intp]:
+    """Count the cells from the first column on, row by row, until two in a row are off; a hole in the head, with head behind it, is not."""
+    bridged = near.copy()
+    for step in range(1, _HOLE + 1):
+        bridged[:, :-step] |= blank[:, :-step] & near[:, step:]
+    off = ~bridged
     both = off[:, :-1] & off[:, 1:]
     return np.asarray(np.where(both.any(1), both.argmax(1), near.shape[1]), np.intp)
 
