@@ -21,7 +21,8 @@ Make the head ready (its button, or its first start), run this, and compare the 
 or that it shows: they tell the head from somebody in between. From then on every session with it is sealed, and a head that is
 not paired is refused.
 
-The digits may also be given: --expect compares them without asking. Where the head has none, say no one can be in between with --yes.
+--expect takes the digits and compares them without asking. Where the head shows none, --yes trusts whoever answers now: do that only
+on a cable that nobody else can reach.
 
 \b
 Examples:
@@ -77,8 +78,8 @@ def pair(
 
 def _agreed(session: Session, asked: Asked) -> bool:
     """Show the digits and let a person compare them."""
-    print_digits = f"The head that answers has the check digits\n\n    {asked.digits}\n\nAre these the digits on the head?"
-    return session.console.confirm(print_digits)
+    question = f"The head that answers has the check digits\n\n    {asked.digits}\n\nAre these the digits on the head?"
+    return session.console.confirm(question)
 
 
 def _list(session: Session, heads: KnownHeads) -> int:
