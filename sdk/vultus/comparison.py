@@ -22,6 +22,9 @@ from vultus.types import F32, DeviceIdentity, Embedding, Match, Modality, PairSc
 _MANY: Final = 32
 """Users from which on looking for the likely ones first costs less than comparing all: 32 comparisons take as long as an empty index."""
 
+STRANGER: Final = 0.1
+"""False-match rate of one picture above which it shows as good as a stranger: nine of ten impostors score lower than who is below it."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
@@ -113,9 +116,16 @@ def merged_rates(scored: Sequence[tuple[cal.PairTable, float]]) -> tuple[float, 
 
 
 def judged(usable: Sequence[tuple[PairScore, cal.PairTable]], joint: cal.Joint | None) -> list[tuple[cal.PairTable, float]]:
-    """Return the scores to judge with their tables: one joint score where the sensor has a table for just these pairs, else each pair's own."""
+    """Return the scores to judge with their tables: one joint score where the sensor has a table for just these pairs, else each pair's own.
+
+    A stranger in one of the two pictures is not outvoted by the other: then each speaks for itself, and the merge of a rate above STRANGER
+    with any other meets a target t for at most 1.4 t^2 of impostors.
+    """
+    alone = [(table, pair.score) for pair, table in usable]
     score = joint.score([pair for pair, _ in usable]) if joint is not None else None
-    return [(table, pair.score) for pair, table in usable] if joint is None or score is None else [(joint.table, score)]
+    if joint is None or score is None or any(table.rate(own)[0] > STRANGER for table, own in alone):
+        return alone
+    return [(joint.table, score)]
 
 
 def match_of(

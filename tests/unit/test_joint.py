@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from vultus import calibration as cal
-from vultus.comparison import judged, match_of
+from vultus.comparison import STRANGER, judged, match_of
 from vultus.device_fitting import JOINT, fit_device, joint_samples
 from vultus.errors import CalibrationError
 from vultus.fitting import seal_document
@@ -80,7 +80,7 @@ def test_a_joint_score_is_the_weighted_mean_of_its_pairs(base: cal.Calibration, 
 def test_the_joint_rate_holds_on_other_people_and_accepts_more_than_the_merge(
     base: cal.Calibration, fitted: dict[str, Any], tmp_path: Path
 ) -> None:
-    """On 150 people whom the fit never saw the false matches stay within half to twice 1e-2, and more genuine comparisons are accepted."""
+    """On 100 people whom the fit never saw the false matches stay below twice 1e-2 and above those of the merge, and more genuine comparisons are accepted."""
     device = read(base, fitted, tmp_path)
     assert device.joint is not None
     rgb, nir, same = scores_of(made_up(3, 100, 3))
@@ -93,8 +93,7 @@ def test_the_joint_rate_holds_on_other_people_and_accepts_more_than_the_merge(
             match, _ = match_of(usable, 1e-2, 1e-2, device.joint if with_joint else None)
             found.append(match.fmr <= 1e-2)
     joint, merged = np.array(accepted[True]), np.array(accepted[False])
-    assert 0.5e-2 < joint[~same[rows]].mean() < 2e-2
-    assert merged[~same[rows]].mean() < 1e-2
+    assert merged[~same[rows]].mean() < joint[~same[rows]].mean() < 2e-2
     assert joint[same[rows]].mean() > merged[same[rows]].mean()
 
 
@@ -109,6 +108,20 @@ def test_other_pairs_are_judged_by_their_own_tables(
     assert device.joint.score(scores) is None
     usable = device.calibrated(scores, Source.LIVE)
     assert judged(usable, device.joint) == [(table, score.score) for score, table in usable]
+
+
+def test_a_stranger_in_one_picture_is_not_outvoted(base: cal.Calibration, fitted: dict[str, Any], tmp_path: Path) -> None:
+    """However well colour matches, a NIR picture like any stranger's leaves each to its own table, and 1e-4 is not met; and the other way round."""
+    device = read(base, fitted, tmp_path)
+    assert device.joint is not None
+    for good, bad in ((RGB, NIR), (NIR, RGB)):
+        table = device.tables[bad, bad]
+        at = table.threshold_for(STRANGER).value
+        for score, alone in ((at - 0.02, True), (at + 0.02, False)):
+            usable = [(PairScore(m, m, 0.95 if m is good else score, 1), device.tables[m, m]) for m in (RGB, NIR)]
+            assert (len(judged(usable, device.joint)) == 2) is alone
+            if alone:
+                assert match_of(usable, 1e-4, 1e-4, device.joint)[0].fmr > 1e-4
 
 
 def test_a_match_states_the_joint_score_and_its_threshold(base: cal.Calibration, fitted: dict[str, Any], tmp_path: Path) -> None:

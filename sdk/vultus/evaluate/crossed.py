@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus.calibration import Calibration, PairTable
+from vultus.comparison import STRANGER
 from vultus.evaluate.comparisons import Comparisons, Pairs
 from vultus.evaluate.device_calibration import calibrated_on, samples_of
 from vultus.evaluate.held_out import halves
@@ -100,15 +101,22 @@ def judge(device: Calibration, parts: Mapping[ModalityPair, F32], fusion: str) -
 
 def _judge_alike(device: Calibration, used: Mapping[ModalityPair, tuple[F64, PairTable]], fusion: str) -> tuple[F64, F64]:
     """Judge comparisons that all have the same pairs."""
-    if device.joint is not None and fusion == "joint" and device.joint.weights.keys() == used.keys():
-        mean = sum((w * used[pair][0] for pair, w in device.joint.weights.items()), np.zeros(1))
-        used = {next(iter(used)): (mean, device.joint.table)}
-    each = [rates_of(t, s) for s, t in used.values()]
-    # As `calibration.merge` does for one attempt.
-    rates = each[0] if len(each) == 1 else np.minimum(1.0, np.e * np.exp(np.mean(np.log(each), axis=0)))
+    each = np.array([rates_of(t, s) for s, t in used.values()])
+    # As `calibration.merge` and `comparison.judged` do for one attempt.
+    rates = each[0] if len(each) == 1 else np.minimum(1.0, np.e * np.exp(np.log(each).mean(0)))
     if fusion == "merge" and len(used) > 1:
         return -np.log(rates), rates
-    return np.mean([t.llr[0] * (t.shift + t.scale * s) + t.llr[1] for s, t in used.values()], axis=0), rates
+    scores = np.mean([_log_lr(t, s) for s, t in used.values()], axis=0)
+    joint = device.joint if fusion == "joint" else None
+    if joint is not None and joint.weights.keys() == used.keys():
+        mean = sum((w * used[pair][0] for pair, w in joint.weights.items()), np.zeros(1))
+        mine = (each <= STRANGER).all(0)
+        scores, rates = np.where(mine, _log_lr(joint.table, mean), scores), np.where(mine, rates_of(joint.table, mean), rates)
+    return scores, rates
+
+
+def _log_lr(table: PairTable, scores: F64) -> F64:
+    return table.llr[0] * (table.shift + table.scale * scores) + table.llr[1]
 
 
 def rates_of(table: PairTable, scores: F64) -> F64:
