@@ -22,7 +22,7 @@ from vultus.errors import CalibrationError
 from vultus.stages.liveness import Limits
 from vultus.stages.match import compare
 from vultus.stages.space import Space
-from vultus.stages.vote import Vote
+from vultus.stages.vote import CUES, Vote
 from vultus.types import F32, DeviceIdentity, Embedding, Liveness, Modality, PairScore, Source
 
 FORMAT: Final = 1
@@ -244,7 +244,7 @@ def _space(raw: Mapping[str, Any]) -> Space:
 
 def _vote(raw: Mapping[str, Any]) -> Vote:
     mean, deviation, weights = (np.asarray(raw[k], np.float64) for k in ("mean", "deviation", "weights"))
-    return Vote(mean, deviation, weights, float(raw["pass_llr"]), float(raw["fail_llr"]))
+    return Vote(mean, deviation, weights, float(raw["pass_llr"]), float(raw["fail_llr"]), tuple(raw.get("cues", CUES)))
 
 
 def _genuine(raw: Mapping[str, Any]) -> F64:

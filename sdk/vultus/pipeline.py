@@ -26,6 +26,7 @@ from vultus.stages.detect import Detector, Region, foremost, rivals
 from vultus.stages.embed import embed
 from vultus.stages.likeness import Likeness
 from vultus.stages.register import transfer
+from vultus.stages.scrutiny import Scrutiny
 from vultus.stages.surface import Surfaces
 from vultus.types import F32, U16, Crop, Embedding, Face, Frame, FrameSet, Hint, Liveness, Modality, Quality, Source, Stream
 
@@ -89,6 +90,8 @@ class Pipeline:
         self._grid: U16 = np.zeros((depth_relief.GRID, depth_relief.GRID), np.uint16)
         self._likeness = Likeness()
         self._surfaces = Surfaces()
+        networks = {"triplet": limits.triplet_fail is not None, "colour": limits.colour_fail is not None}
+        self._scrutiny = Scrutiny.opened(manifest, **networks, threads=threads)
         self._buffers: dict[str, npt.NDArray[Any]] = {}
         self._last: tuple[int, str, Face] | None = None
         self._tracked = 0
@@ -217,6 +220,7 @@ class Pipeline:
             live.likeness_cue(self._alike(rgb, in_nir, nir, work), limits),
             live.outline_cue(face, wide, limits),
             *live.surface_cues(self._surface(rgb, where, in_nir, there is not None, work), limits),
+            *live.network_cues(self._together(fs, rgb, where, in_nir, there, work), self._in_colour(fs, rgb), limits),
         )
         return live.conclude(cues, work.relief, limits)
 
@@ -231,6 +235,17 @@ class Pipeline:
             return None
         depth, marks = self._grid if deep else None, None if rgb is None else rgb.landmarks
         return self._surfaces.measure(depth, work.nir, nir.landmarks if in_nir is None else in_nir, level, work.luma, marks)
+
+    def _together(
+        self, fs: FrameSet, rgb: Face | None, nir: Face | None, in_nir: F32 | None, there: F32 | None, work: _Work
+    ) -> float | None:
+        if fs.depth is None or there is None or nir is None or work.nir is None or (level := level_of(nir, work.nir)) is None:
+            return None
+        marks = nir.landmarks if in_nir is None else in_nir
+        return self._scrutiny.together(fs.depth.data, there, work.nir, marks, level, work.luma, None if rgb is None else rgb.landmarks)
+
+    def _in_colour(self, fs: FrameSet, rgb: Face | None) -> float | None:
+        return self._scrutiny.colour(fs.rgb.data, rgb.landmarks) if fs.rgb is not None and rgb is not None else None
 
     def _align(self, fs: FrameSet, work: _Work, stream: Stream) -> Crop | None:
         graph, marks = self._recogniser, work.faces[stream].landmarks

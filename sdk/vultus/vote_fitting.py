@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus.errors import CalibrationError
-from vultus.stages.vote import Vote, rows_of, spread, standard
+from vultus.stages.vote import CUES, NETWORK, WITH_NETWORK, Vote, rows_of, spread, standard
 
 F64 = npt.NDArray[np.float64]
 Values = Sequence[Mapping[str, float | None]]
@@ -19,7 +19,7 @@ MIN_SAMPLES: Final = 100
 """Live samples without which a quantile of one in a hundred says nothing."""
 FOLDS: Final = 5
 STRENGTH: Final = 0.05
-"""Inverse weight of the weights' squares in the logistic fit: strong, for 45 weights and a few hundred live samples."""
+"""Inverse weight of the weights' squares in the logistic fit: strong, for 45 or 55 weights and a few hundred live samples."""
 UNSURE: Final = 0.02
 REFUSED: Final = 0.01
 """Shares of live samples, of people held out of the fit, below whose ratio the vote abstains and fails."""
@@ -37,7 +37,8 @@ def fit_vote(live: Values, people: Sequence[str], attacks: Values, attacked: Seq
         )
     if len(attacks) < len(live):
         raise CalibrationError(f"{len(attacks)} simulated attacks; a liveness calibration needs as many as live samples, {len(live)}")
-    x, y = rows_of(live), rows_of(attacks)
+    cues = WITH_NETWORK if any(NETWORK in v for v in live) else CUES
+    x, y = rows_of(live, cues), rows_of(attacks, cues)
     fold = {name: i % FOLDS for i, name in enumerate(names)}
     mine, theirs = np.array([fold[p] for p in people]), np.array([fold.get(p, FOLDS) for p in attacked])
     ratios = np.empty(len(x))
@@ -45,7 +46,7 @@ def fit_vote(live: Values, people: Sequence[str], attacks: Values, attacked: Seq
         mean, deviation, weights = _weights(x[mine != k], y[theirs != k])
         ratios[mine == k] = spread(standard(x[mine == k], mean, deviation)) @ weights
     mean, deviation, weights = _weights(x, y)
-    return Vote(mean, deviation, weights, float(np.quantile(ratios, UNSURE)), float(np.quantile(ratios, REFUSED)))
+    return Vote(mean, deviation, weights, float(np.quantile(ratios, UNSURE)), float(np.quantile(ratios, REFUSED)), cues)
 
 
 def _weights(live: F64, attacks: F64) -> tuple[F64, F64, F64]:
@@ -67,6 +68,7 @@ def _weights(live: F64, attacks: F64) -> tuple[F64, F64, F64]:
 def vote_document(vote: Vote, *, people: int, live: int, attacks: Mapping[str, int]) -> dict[str, Any]:
     """Return the vote as a calibration file holds it, with what it was fitted on."""
     return {
+        "cues": list(vote.cues),
         "mean": vote.mean.tolist(),
         "deviation": vote.deviation.tolist(),
         "weights": vote.weights.tolist(),

@@ -17,7 +17,7 @@ from vultus.errors import CalibrationError
 from vultus.fitting import seal_document
 from vultus.manifest import load_manifest
 from vultus.policy import Tier, live_reason
-from vultus.stages.vote import CUES, NAME, Vote
+from vultus.stages.vote import CUES, NAME, NETWORK, WITH_NETWORK, Vote
 from vultus.types import Cue, Liveness, Reason, Verdict
 from vultus.vote_fitting import MIN_SAMPLES, fit_vote, vote_document
 
@@ -146,3 +146,24 @@ def test_a_garbled_vote_is_refused(tmp_path: Path, field: str, value: object) ->
         return
     with pytest.raises(CalibrationError, match="run 'vultus calibrate'"):
         carry(base, path)
+
+
+def test_a_vote_that_weighs_a_network_says_nothing_without_it() -> None:
+    """Fitted with a network's score the vote has it among its cues, carries it in its document, and does not pass once it is taken away."""
+    rng = np.random.default_rng(5)
+    live = [{**v, NETWORK: float(3 + rng.standard_normal())} for v in faces(240, 1)]
+    attacks = [{**v, NETWORK: float(-3 + rng.standard_normal())} for v in faces(300, 2, shading=0.2)]
+    vote = fit_vote(live, [f"p{i % 40}" for i in range(240)], attacks, [f"p{i % 40}" for i in range(300)])
+    assert vote.cues == WITH_NETWORK
+    assert vote_document(vote, people=40, live=240, attacks={})["cues"] == list(WITH_NETWORK)
+    with_it = {**AVERAGE, NETWORK: 3.0}
+    assert vote.cast(liveness(with_it)).cues[-1].verdict is Verdict.PASS
+    assert vote.cast(liveness(AVERAGE)).cues[-1].verdict is Verdict.ABSTAIN
+    assert vote.log_lr({**AVERAGE, NETWORK: -3.0}) < vote.log_lr(with_it)
+
+
+def test_a_vote_over_other_cues_is_refused() -> None:
+    """Cues that no vote weighs are refused when the vote is made."""
+    n = 2
+    with pytest.raises(ValueError, match="a vote weighs"):
+        Vote(np.zeros(n), np.ones(n), np.zeros(1 + n + n * (n + 1) // 2), 0.0, -1.0, ("depth_relief", "magic"))

@@ -23,6 +23,9 @@ from vultus.types import Cue, Face, Frame, Intrinsics, Liveness, SpoofKind, Verd
 RELIEF, HEAD_SIZE, NOSE, STROBE = "depth_relief", "head_size", "nose", "strobe"
 NIR_FACE, NIR_LIKENESS = "nir_face", "nir_likeness"
 OUTLINE, SHADING, STRUCTURE, CONTRAST = "head_outline", "nir_shading", "nir_structure", "nir_contrast"
+TRIPLET_NETWORK, COLOUR_NETWORK = "triplet_network", "colour_network"
+NETWORKS = frozenset({TRIPLET_NETWORK, COLOUR_NETWORK})
+"""Cues that can only deny: what they find good is no evidence."""
 _KINDS: Mapping[str, SpoofKind] = {
     RELIEF: SpoofKind.FLAT,
     HEAD_SIZE: SpoofKind.WRONG_SIZE,
@@ -34,12 +37,17 @@ _KINDS: Mapping[str, SpoofKind] = {
     SHADING: SpoofKind.STREAMS_DISAGREE,
     STRUCTURE: SpoofKind.STREAMS_DISAGREE,
     CONTRAST: SpoofKind.STREAMS_DISAGREE,
+    TRIPLET_NETWORK: SpoofKind.STREAMS_DISAGREE,
+    COLOUR_NETWORK: SpoofKind.FLAT,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Where each cue passes and fails; between the two it abstains. Values and their origin are data (`calibration/liveness.json`)."""
+    """Where each cue passes and fails; between the two it abstains. Values and their origin are data (`calibration/liveness.json`).
+
+    Those of a network are None where no such network ships.
+    """
 
     relief_pass_mm: float
     relief_fail_mm: float
@@ -63,6 +71,10 @@ class Limits:
     structure_fail: float
     contrast_pass: float
     contrast_fail: float
+    triplet_pass: float | None = None
+    triplet_fail: float | None = None
+    colour_pass: float | None = None
+    colour_fail: float | None = None
 
 
 def relief_cue(relief: Relief | None, limits: Limits) -> Cue:
@@ -153,15 +165,24 @@ def surface_cues(surface: Surface | None, limits: Limits) -> tuple[Cue, Cue, Cue
     )
 
 
+def network_cues(together: float | None, colour: float | None, limits: Limits) -> tuple[Cue, ...]:
+    """Judge the scores of the networks that ship, in nats; None means that there was nothing to look at."""
+    found = (
+        (TRIPLET_NETWORK, together, limits.triplet_pass, limits.triplet_fail),
+        (COLOUR_NETWORK, colour, limits.colour_pass, limits.colour_fail),
+    )
+    return tuple(_measured(name, value, "nats", good, bad) for name, value, good, bad in found if good is not None and bad is not None)
+
+
 def conclude(cues: tuple[Cue, ...], relief: Relief | None, limits: Limits) -> Liveness:
-    """Join the cues: one failure fails, all abstaining abstains. No cue can outvote a failed one."""
+    """Join the cues: one failure fails, all abstaining abstains. No cue can outvote a failed one, and no network makes a pass."""
     failed = next((c for c in cues if c.verdict is Verdict.FAIL), None)
     if failed is not None:
         kind = _KINDS[failed.name]
         if failed.name == RELIEF and relief is not None and relief.plane_mm >= limits.bent_plane_mm:
             kind = SpoofKind.BENT
         return Liveness(Verdict.FAIL, cues, kind)
-    passed = any(c.verdict is Verdict.PASS for c in cues)
+    passed = any(c.verdict is Verdict.PASS for c in cues if c.name not in NETWORKS)
     return Liveness(Verdict.PASS if passed else Verdict.ABSTAIN, cues)
 
 

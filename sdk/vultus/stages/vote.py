@@ -17,28 +17,35 @@ from vultus.types import Cue, Liveness, SpoofKind, Verdict
 F64 = npt.NDArray[np.float64]
 NAME: Final = "vote"
 CUES: Final = ("depth_relief", "nose", "nir_face", "nir_likeness", "head_outline", "nir_shading", "nir_structure", "nir_contrast")
-"""Cues that the vote weighs, in the order of its weights."""
+"""Physical cues that a vote weighs, in the order of its weights."""
+NETWORK: Final = "triplet_network"
+WITH_NETWORK: Final = (*CUES, NETWORK)
+"""What a vote weighs where a network looks at the face too."""
 _LOGARITHMIC: Final = frozenset({"depth_relief", "nir_face", "nir_contrast"})
 """Cues whose values are ratios of lengths or of light: their logarithms are weighed."""
 _LEAST: Final = {"depth_relief": 0.3, "nir_face": 0.02, "nir_contrast": 0.01}
 _FAR: Final = 5.0
 """Standard deviations beyond which a value counts no more: one wild number must not decide by its size."""
-_HALF: Final = len(CUES) // 2
 _KINDS: Final[Mapping[str, SpoofKind]] = {"depth_relief": SpoofKind.BENT, "head_outline": SpoofKind.WRONG_SIZE}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Vote:
-    """Means and deviations of live faces, float64 (8,), weights, float64 (45,), and the ratios below which it abstains and fails, in nats."""
+    """Means and deviations of live faces, float64 (n,), weights, float64 (1 + n + n (n + 1) / 2,), and the ratios below which it abstains
+    and fails, in nats; n is the number of `cues`.
+    """
 
     mean: F64
     deviation: F64
     weights: F64
     pass_llr: float
     fail_llr: float
+    cues: tuple[str, ...] = CUES
 
     def __post_init__(self) -> None:
-        n = len(CUES)
+        n = len(self.cues)
+        if self.cues not in (CUES, WITH_NETWORK):
+            raise ValueError(f"a vote weighs {', '.join(CUES)} and at most {NETWORK}; got {', '.join(self.cues)}")
         if self.mean.shape != (n,) or self.deviation.shape != (n,) or self.weights.shape != (1 + n + n * (n + 1) // 2,):
             raise ValueError(f"a vote weighs {n} cues")
         finite = all(np.isfinite(v).all() for v in (self.mean, self.deviation, self.weights, self.pass_llr, self.fail_llr))
@@ -46,9 +53,13 @@ class Vote:
             raise ValueError("a vote's numbers are finite, deviations positive, and it fails below where it abstains")
 
     def log_lr(self, values: Mapping[str, float | None]) -> float | None:
-        """Return the log-likelihood ratio of live over attack, in nats; None when fewer than half of the cues were measured."""
-        found = row(values)
-        if int(np.isfinite(found).sum()) < _HALF:
+        """Return the log-likelihood ratio of live over attack, in nats.
+
+        None when fewer than half of the cues were measured, or when a cue that the vote weighs is not among them at all: taken away, a
+        network must not count as an average face.
+        """
+        found = row(values, self.cues)
+        if int(np.isfinite(found).sum()) < len(self.cues) // 2 or (NETWORK in self.cues and NETWORK not in values):
             return None
         return float(spread(standard(found[None], self.mean, self.deviation))[0] @ self.weights)
 
@@ -69,14 +80,14 @@ class Vote:
 
     def worst(self, values: Mapping[str, float | None]) -> str:
         """Return the cue without which the ratio would be highest."""
-        without = {name: self.log_lr({**values, name: None}) for name in CUES if values.get(name) is not None}
+        without = {name: self.log_lr({**values, name: None}) for name in self.cues if values.get(name) is not None}
         return max(without, key=lambda name: -np.inf if (v := without[name]) is None else v, default="")
 
 
-def row(values: Mapping[str, float | None]) -> F64:
-    """Return the cues' values in order, logarithms where they are weighed so, NaN where not measured; float64 (8,)."""
-    out = np.full(len(CUES), np.nan)
-    for i, name in enumerate(CUES):
+def row(values: Mapping[str, float | None], cues: tuple[str, ...] = CUES) -> F64:
+    """Return the cues' values in order, logarithms where they are weighed so, NaN where not measured; float64 (n,)."""
+    out = np.full(len(cues), np.nan)
+    for i, name in enumerate(cues):
         value = values.get(name)
         if value is not None:
             out[i] = np.log(max(value, _LEAST[name])) if name in _LOGARITHMIC else value
@@ -84,16 +95,16 @@ def row(values: Mapping[str, float | None]) -> F64:
 
 
 def standard(rows: F64, mean: F64, deviation: F64) -> F64:
-    """Return deviations from the average live face, 0 where not measured, at most `_FAR`; (n, 8)."""
+    """Return deviations from the average live face, 0 where not measured, at most `_FAR`; (n, cues)."""
     return np.asarray(np.clip(np.where(np.isfinite(rows), (rows - mean) / deviation, 0.0), -_FAR, _FAR), np.float64)
 
 
 def spread(z: F64) -> F64:
-    """Return 1, every deviation and every product of two, which is what the weights weigh; (n, 45)."""
+    """Return 1, every deviation and every product of two, which is what the weights weigh; (n, weights)."""
     i, j = np.triu_indices(z.shape[1])
     return np.concatenate([np.ones((len(z), 1)), z, z[:, i] * z[:, j]], axis=1)
 
 
-def rows_of(values: Sequence[Mapping[str, float | None]]) -> F64:
-    """Return `row` of each presentation, (n, 8)."""
-    return np.array([row(v) for v in values]).reshape(-1, len(CUES))
+def rows_of(values: Sequence[Mapping[str, float | None]], cues: tuple[str, ...] = CUES) -> F64:
+    """Return `row` of each presentation, (n, cues)."""
+    return np.array([row(v, cues) for v in values]).reshape(-1, len(cues))
