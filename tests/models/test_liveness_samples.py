@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from models.recipes.crops import data_folder
 from models.training.liveness import heads, sources
 from models.training.liveness.batches import Batches
 from models.training.liveness.camera import Camera
 from models.training.liveness.config import Run, make_run, read_run
 from models.training.liveness.recapture import PRINT, SCREEN, Scene, recaptured
-from models.training.liveness.samples import LIVE, Maker, Samples
+from models.training.liveness.samples import LIVE, MESH, Maker, Samples
 from models.training.liveness.triplets import triplet
+from models.training.normaliser.face_shape import mean_face
 
 RUNS = Path(__file__).parents[2] / "models" / "training" / "liveness" / "runs"
 POINTS = np.array([[142, 150], [242, 150], [192, 210], [155, 265], [229, 265]], np.float32)
@@ -108,6 +110,19 @@ def test_a_simulated_triplet_is_a_head_at_its_distance() -> None:
         assert shown.nir.min() >= 0
         assert shown.rgb.shape[:2] == shown.depth.shape == shown.nir.shape
         assert 63 * focal / shown.distance_mm() == pytest.approx(shown.eye_distance, rel=0.35)
+
+
+@pytest.mark.real_data
+def test_the_mean_face_looks_at_the_camera_and_its_nose_is_nearest() -> None:
+    """Normals are of unit length and face the camera at the forehead; the depth is least at the nose and grows to the ears."""
+    path = data_folder() / MESH
+    if not path.is_file():
+        pytest.skip(f"needs {MESH} below {data_folder()}")
+    normals, depth = mean_face(path)
+    assert np.allclose(np.linalg.norm(normals, axis=2), 1, atol=1e-3)
+    assert normals[40, 56, 2] > 0.9
+    assert depth[60:76, 50:62].min() == depth.min()
+    assert depth[60, 10] > depth[70, 56] + 3
 
 
 def test_only_permitted_photographs_are_read(tmp_path: Path) -> None:

@@ -14,9 +14,10 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs the extra `train`")
 
 from models.recipes.liveness_network import Weights, build_float, build_integer  # noqa: E402 - only after torch is known to be there
+from models.training.liveness.cache import Material  # noqa: E402
 from models.training.liveness.config import Run  # noqa: E402
 from models.training.liveness.networks import FORMS, Tower, parameters, products  # noqa: E402
-from models.training.liveness.samples import LIVE, Material, Samples  # noqa: E402
+from models.training.liveness.samples import LIVE, Samples  # noqa: E402
 from models.training.liveness.train import scores_of, train, watch  # noqa: E402
 from models.training.liveness.weights import folded, limits_of  # noqa: E402
 

@@ -1,25 +1,18 @@
-"""The samples that a run trains on: made in pieces from seeds, kept in a cache that a change of picture, set or code makes anew."""
+"""Makes the samples that a run trains on, in pieces, each the same for its seed."""
 
 from __future__ import annotations
 
-import hashlib
-import inspect
-import os
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Final
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 from models.training.liveness import camera, heads, recapture, sources, triplets
-from models.training.liveness.config import COLOUR, PAINTED, Run
+from models.training.liveness.config import COLOUR
 from models.training.liveness.recapture import Scene, recaptured
 from models.training.liveness.sources import Photographs
-from models.training.normaliser import optics, portraits
-from models.training.normaliser.face_shape import mean_face
 from models.training.normaliser.optics import linear
 
 from vultus.geometry import similarity
@@ -172,61 +165,12 @@ def _framed(scene: Scene, eyepiece: camera.Camera, rng: np.random.Generator) -> 
     return np.asarray(np.clip(out.transpose(1, 2, 0) * 128 + 128, 0, 255), np.uint8)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Material:
-    """What is trained on, what is watched, and the hash of all of it."""
-
-    train: Samples
-    watch: Samples
-    digest: str
+def piece_size(kind: str) -> int:
+    """Return how many samples a piece has at most."""
+    return 2 * _PAIRS if kind == COLOUR else _HEADS * _LOOKS + _EACH * len(attacks.SPECIES)
 
 
-def material(data: Path, cache: Path, detector: Any, detector_sha256: str, run: Run) -> Material:
-    """Return the samples of a run, out of the cache as far as it has them. Raises as `sources.load` does, OSError without the mesh."""
-    digest = _digest(data, detector_sha256, run)
-    photographed = tuple(s for s in run.sets if s != PAINTED)
-    mesh = heads.Model.load(data / MESH)
-    found = sources.load(data, detector, photographed) if photographed else None
-    if PAINTED in run.sets and run.kind == COLOUR:
-        found = _with_painted(found, mesh)
-    normals, _ = mean_face(data / MESH)
-    parts = (None, None) if found is None else found.split()
-    train, watch = (Maker(run.kind, part, PAINTED in run.sets, mesh, normals) for part in parts)
-    size = 2 * _PAIRS if run.kind == COLOUR else _HEADS * _LOOKS + _EACH * len(attacks.SPECIES)
-    count = -(-run.samples // size)
-    pieces = [_piece(cache, digest, f"train-{i}", train, (run.seed, 0, i), i, count + 1) for i in range(count)]
-    watched = _piece(cache, digest, "watch", watch, (run.seed, 1), count, count + 1)
-    return Material(Samples.joined(pieces), watched, digest)
-
-
-def _digest(data: Path, detector_sha256: str, run: Run) -> str:
-    """Return the hash of everything that the samples follow from: pictures, mesh, code, sets and seed; not what is left out of training."""
-    crops = f"{inspect.getsource(scrutiny.Crops)} {scrutiny.LOOK.tolist()} {scrutiny.COLOUR_LOOK.tolist()}"
-    digest = hashlib.sha256(f"{detector_sha256} {run.kind} {run.sets} {run.seed} {crops}".encode())
-    code = (__file__, *(m.__file__ for m in (camera, heads, recapture, sources, triplets, optics, portraits, attacks)))
-    named = tuple(s for s in run.sets if s in portraits.PERMITTED)
-    pictures = [p for ps in (portraits.files(data, named) if named else {}).values() for p in ps]
-    for path in (*map(Path, code), data / MESH, *pictures):
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()[:16]
-
-
-def _piece(cache: Path, digest: str, name: str, maker: Maker, seed: tuple[int, ...], at: int, count: int) -> Samples:
-    kept = cache / f"liveness-{digest}" / f"{name}.npz"
-    if kept.is_file():
-        with np.load(kept) as file:
-            return Samples(file["seen"], file["species"], file["maps"])
-    made = maker.piece(seed)
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    # Two processes may get here at once: each writes its own file and the last rename wins, with the same bytes.
-    part = kept.with_name(f".{name}.{os.getpid()}.npz")
-    np.savez(part, seen=made.seen, species=made.species, maps=made.maps)
-    part.replace(kept)
-    print(f"made samples, piece {at + 1} of {count}", file=sys.stderr, flush=True)
-    return made
-
-
-def _with_painted(found: Photographs | None, mesh: heads.Model) -> Photographs:
+def with_painted(found: Photographs | None, mesh: heads.Model) -> Photographs:
     """Add pictures of painted heads, each another person, to the photographs."""
     rows = [_portrait(mesh, np.random.default_rng((17, i))) for i in range(_PAINTED)]
     first = 0 if found is None else int(found.people.max()) + 1

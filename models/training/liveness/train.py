@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from models.training.liveness.batches import Batch, Batches, plain
+from models.training.liveness.cache import Material
 from models.training.liveness.config import Run
 from models.training.liveness.networks import Tower
-from models.training.liveness.samples import LIVE, Material, Samples
+from models.training.liveness.samples import LIVE, Samples
 from models.training.normaliser.checkpoint import Checkpoint
 from models.training.normaliser.metrics import Metrics
 from models.training.normaliser.train import Processes
