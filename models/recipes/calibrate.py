@@ -71,7 +71,7 @@ def extract(root: Path, names: list[Path]) -> tuple[npt.NDArray[np.float32], npt
             continue
         centre = np.array([frame.width, frame.height]) / 2
         face = max(faces, key=lambda f: f.box[2] * f.box[3] - 2 * float(((f.landmarks.mean(0) - centre) ** 2).sum()))
-        crop = align_rgb(frame, face.landmarks, graph.input, mean=mean, scale=scale)
+        crop = align_rgb(frame, detector.closer(frame.data, face).landmarks, graph.input, mean=mean, scale=scale)
         colour = embed(graph, crop)
         graph.input[0, :] = (render_nir(graph.input[0] / scale + mean, rng) - mean) * scale
         grey = embed(graph, crop)
@@ -98,7 +98,7 @@ def main(root: Path) -> None:
         pair_entry((Modality.NIR, Modality.NIR), compare_all(nir, ids), len(people), simulated=True),
         pair_entry((Modality.RGB, Modality.NIR), compare_all(rgb, ids, nir, ids, paired=True), len(people), simulated=True),
     ]
-    graph = load_manifest(ROOT / "models").entry("recogniser").sha256
+    graph = load_manifest(ROOT / "models").entry("recogniser").form
     listing = hashlib.sha256("\n".join(map(str, kept)).encode()).hexdigest()
     document = {
         "id": f"lfw9-{graph[:8]}",

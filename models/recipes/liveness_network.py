@@ -12,7 +12,7 @@ from models.recipes.writer import GraphWriter
 
 F32 = npt.NDArray[np.float32]
 INPUTS: Final = {"triplet": (1, 4, 64, 64), "colour": (1, 3, 128, 128)}
-"""Shape of each kind's input; `vultus.stages.scrutiny` says what the planes hold."""
+"""Shape of each kind's input; `models.training.liveness.crops` says what the planes hold."""
 OUTPUTS: Final = {"score": (1, 1), "map": (1, 1, 8, 8)}
 _TOP: Final = 127
 _LEVELS: Final = 255

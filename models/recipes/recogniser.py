@@ -1,15 +1,20 @@
-"""Makes the face recogniser: SFace with its first layers in float and the others in 8-bit integers."""
+"""Makes the face recogniser: SFace with its first layers in float, run by the core, and the others in 8-bit integers."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from models.recipes.clean import F64
-from models.recipes.grids import choose_grid
+from models.recipes.grids import Grid, choose_grid
 from models.recipes.layers import Layer, Network, read_network, rewire
 from models.recipes.writer import GraphWriter
+
+from vultus.stem import INPUT as AFTER_STEM
+from vultus.stem import KEY, pack
+from vultus.types import F32
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +45,13 @@ def build_recogniser(weights: bytes, form: Form = SHIPPED) -> bytes:
 
     The embedding is not of unit length.
     """
-    network = read_network(weights)
+    return integer_graph(read_network(weights), form)
+
+
+def integer_graph(network: Network, form: Form = SHIPPED) -> bytes:
+    """Return the 8-bit graph of a network; its input has as many planes as the first layer takes."""
+    network, grids, factors = _quantised(network, form)
     first = form.float_layers
-    grids = []
-    for i, layer in enumerate(network.layers):
-        reach = form.depthwise if layer.depthwise else form.pointwise
-        grids.append(choose_grid(layer, reach, materialised=not layer.depthwise and i >= first))
-    # Every stored channel is scaled so that one step is 1: then no activation needs a scale of its own.
-    factors = [grid.factor if i >= first - 1 else np.sign(grid.factor) for i, grid in enumerate(grids)]
-    network = rewire(network, factors)
     writer = _Integers()
     name = "input"
     for layer, factor in zip(network.layers[:first], factors[:first], strict=True):
@@ -59,7 +62,45 @@ def build_recogniser(weights: bytes, form: Form = SHIPPED) -> bytes:
         name = writer.layer(layer, name, mean, grid.zero)
         mean = grid.mean
     writer.head(network, name, mean)
-    return writer.serialise(INPUT, OUTPUT)
+    return writer.serialise(_input(network), OUTPUT)
+
+
+def build_split(weights: bytes) -> bytes:
+    """Return what ships: the shipped form without its float layers, whose weights it carries for the core to run them (vultus.stem)."""
+    network, grids, factors = _quantised(read_network(weights), SHIPPED)
+    first = SHIPPED.float_layers
+    writer = _Integers()
+    name, mean = writer.take(AFTER_STEM[0], grids[first - 1].zero), grids[first - 1].mean
+    for layer, grid in zip(network.layers[first:], grids[first:], strict=True):
+        name = writer.layer(layer, name, mean, grid.zero)
+        mean = grid.mean
+    writer.head(network, name, mean)
+    packed = pack(stem_weights(network.layers[:first], factors), grids[first - 1].zero)
+    return writer.serialise({AFTER_STEM[0]: AFTER_STEM[2]}, OUTPUT, integers=True, properties={KEY: packed})
+
+
+def stem_weights(layers: Sequence[Layer], factors: Sequence[F64]) -> F32:
+    """Return the layers' weights in the order of core.h; a channel turned by a negative factor has its slope above zero."""
+    parts: list[F64] = []
+    for layer, factor in zip(layers, factors, strict=False):
+        one, slope = np.ones_like(layer.slope), layer.slope
+        taps = layer.weight.reshape(len(slope), -1).T
+        parts += [taps, layer.bias, np.where(factor > 0, one, slope), np.where(factor > 0, slope, one)]
+    return np.concatenate([part.ravel() for part in parts]).astype(np.float32)
+
+
+def _quantised(network: Network, form: Form) -> tuple[Network, list[Grid], list[F64]]:
+    """Return the network with every stored channel scaled so that one step is 1, its grids, and the factors that did it.
+
+    Then no activation needs a scale of its own; float layers but the last keep their scale and only turn signs.
+    """
+    first = form.float_layers
+    grids = []
+    for i, layer in enumerate(network.layers):
+        reach = form.depthwise if layer.depthwise else form.pointwise
+        grids.append(choose_grid(layer, reach, materialised=not layer.depthwise and i >= first))
+    factors = [grid.factor if i >= first - 1 else np.sign(grid.factor) for i, grid in enumerate(grids)]
+    return rewire(network, factors), grids, factors
 
 
 def _float_layer(writer: GraphWriter, layer: Layer, source: str, factor: F64) -> str:
@@ -84,7 +125,11 @@ def build_float(weights: bytes, *, straight: bool = False) -> bytes:
 
     `straight` writes PRelu as the float layers of the shipped graph have it; the numbers are the same but for rounding.
     """
-    network = read_network(weights)
+    return float_graph(read_network(weights), straight=straight)
+
+
+def float_graph(network: Network, *, straight: bool = False) -> bytes:
+    """Return the float graph of a network; its input has as many planes as the first layer takes."""
     writer = GraphWriter()
     name = "input"
     signs = [np.where(layer.slope > 1, -1.0, 1.0) for layer in network.layers]
@@ -98,7 +143,11 @@ def build_float(weights: bytes, *, straight: bool = False) -> bytes:
         name = writer.add("PRelu", [x, writer.constant(f"{layer.name}_slope", layer.slope[:, None, None])], f"{layer.name}_y")
     head = [writer.constant("head_weight", network.head_weight.reshape(128, -1)), writer.constant("head_bias", network.head_bias)]
     writer.add("Gemm", [writer.add("Flatten", [name], "flat"), *head], "embedding", transB=1)
-    return writer.serialise(INPUT, OUTPUT)
+    return writer.serialise(_input(network), OUTPUT)
+
+
+def _input(network: Network) -> dict[str, tuple[int, ...]]:
+    return {"input": (1, network.layers[0].weight.shape[1], *INPUT["input"][2:])}
 
 
 class _Integers(GraphWriter):
@@ -117,6 +166,12 @@ class _Integers(GraphWriter):
             self._step, self._step_name = 1.0, "one"
         self._zero_name = self.constant("start_zero", _INPUT_ZERO if zero is None else zero, np.uint8)
         return self.add("QuantizeLinear", [source, self._step_name, self._zero_name], "start")
+
+    def take(self, source: str, zero: int) -> str:
+        """Begin with integers that lie channel by channel in each pixel, of step 1; return the name of their planes."""
+        self._step, self._step_name = 1.0, self.constant("one", 1.0)
+        self._zero_name = self.constant("start_zero", zero, np.uint8)
+        return self.add("Transpose", [source], "start", perm=[0, 3, 1, 2])
 
     def layer(self, layer: Layer, source: str, mean: F64, zero: int) -> str:
         """Write a convolution and its PRelu, give the output the step 1 and return its name.

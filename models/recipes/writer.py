@@ -45,16 +45,27 @@ class GraphWriter:
         self._nodes.append(node)
         self._constants.update({name: constants[name] for name in node.input if name in constants})
 
-    def serialise(self, inputs: dict[str, tuple[int, ...]], outputs: dict[str, tuple[int, ...]]) -> bytes:
-        """Return the checked graph's bytes; all inputs and outputs are float32 of the given shapes."""
+    def serialise(
+        self,
+        inputs: dict[str, tuple[int, ...]],
+        outputs: dict[str, tuple[int, ...]],
+        *,
+        integers: bool = False,
+        properties: dict[str, str] | None = None,
+    ) -> bytes:
+        """Return the checked graph's bytes; outputs are float32 of the given shapes, inputs too or, with `integers`, uint8.
+
+        `properties` is the metadata that the graph carries.
+        """
         graph = helper.make_graph(
             self._nodes,
             "vultus",
-            [helper.make_tensor_value_info(k, TensorProto.FLOAT, v) for k, v in inputs.items()],
+            [helper.make_tensor_value_info(k, TensorProto.UINT8 if integers else TensorProto.FLOAT, v) for k, v in inputs.items()],
             [helper.make_tensor_value_info(k, TensorProto.FLOAT, v) for k, v in outputs.items()],
             [numpy_helper.from_array(v, k) for k, v in self._constants.items()],
         )
         opsets = [helper.make_opsetid("", OPSET)] + ([helper.make_opsetid("com.microsoft", 1)] if self._microsoft else [])
         model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
+        helper.set_model_props(model, properties or {})
         onnx.checker.check_model(model)
         return bytes(model.SerializeToString(deterministic=True))

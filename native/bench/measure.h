@@ -27,7 +27,8 @@ enum {
     bytes_register_through_u8 = FRAME * 6,
     bytes_register_through_u16 = FRAME * 8,
     bytes_dot_f32 = ROWS * DIM * 4,
-    bytes_dot_i8 = ROWS * DIM
+    bytes_dot_i8 = ROWS * DIM,
+    bytes_stem_f32 = 4 * (3 * FACE + VULTUS_STEM_WEIGHTS) + FACE / 4 * 128
 };
 
 static inline double now_ns(void)

@@ -134,6 +134,13 @@ struct vultus_dot_i8_args {
     int32_t *out;
 };
 
+struct vultus_stem_f32_args {
+    const float *weights, *planes;
+    int zero;
+    uint8_t *out;
+    float *scratch;
+};
+
 #define VULTUS_KERNEL(op, isa) void vultus_##op##_##isa(const struct vultus_##op##_args *args);
 #include "kernels.def"
 

@@ -85,6 +85,19 @@ static void check_vectors(void)
     release();
 }
 
+static void check_stem(void)
+{
+    float *f = forbidden();
+    uint8_t *out = forbidden();
+    EXPECT(vultus_stem_f32(NULL, VULTUS_STEM_WEIGHTS, f, 0, out, f, VULTUS_STEM_SCRATCH) == VULTUS_NULL_POINTER, 0, 0);
+    EXPECT(vultus_stem_f32(f, VULTUS_STEM_WEIGHTS, f, 0, out, NULL, VULTUS_STEM_SCRATCH) == VULTUS_NULL_POINTER, 0, 0);
+    EXPECT(vultus_stem_f32(f, VULTUS_STEM_WEIGHTS - 1, f, 0, out, f, VULTUS_STEM_SCRATCH) == VULTUS_BAD_SIZE, 0, 0);
+    EXPECT(vultus_stem_f32(f, VULTUS_STEM_WEIGHTS, f, 0, out, f, VULTUS_STEM_SCRATCH - 1) == VULTUS_BAD_SIZE, 0, 0);
+    EXPECT(vultus_stem_f32(f, VULTUS_STEM_WEIGHTS, f, 256, out, f, VULTUS_STEM_SCRATCH) == VULTUS_BAD_NUMBER, 0, 0);
+    EXPECT(vultus_stem_f32((float *)(void *)(out + 1), VULTUS_STEM_WEIGHTS, f, 0, out, f, VULTUS_STEM_SCRATCH) == VULTUS_BAD_STRIDE, 0, 0);
+    release();
+}
+
 static void check_dispatch(void)
 {
     EXPECT(vultus_force_isa("ref") == VULTUS_OK && strcmp(vultus_op_isa(0), "ref") == 0, 0, 0);
@@ -98,12 +111,33 @@ static void check_dispatch(void)
         EXPECT(strcmp(vultus_status_text(status), vultus_status_text(-1)) != 0, status, 0);
 }
 
+static void check_words(void)
+{
+    uint8_t piece[229] = {1, 2, 3}, line[256], word[255];
+    int repaired = 7;
+    EXPECT(vultus_word_write(NULL, 1, 0, 1, line) == VULTUS_NULL_POINTER, 0, 0);
+    EXPECT(vultus_word_write(piece, 0, 0, 1, line) == VULTUS_BAD_SIZE, 0, 0);
+    EXPECT(vultus_word_write(piece, 230, 0, 1, line) == VULTUS_BAD_SIZE, 230, 0);
+    EXPECT(vultus_word_write(piece, 1, 1, 1, line) == VULTUS_BAD_NUMBER, 1, 1);
+    EXPECT(vultus_word_write(piece, 1, 0, 17, line) == VULTUS_BAD_NUMBER, 0, 17);
+    EXPECT(vultus_word_read(line, NULL, &repaired) == VULTUS_NULL_POINTER, 0, 0);
+    EXPECT(vultus_word_write(piece, 229, 4, 5, line) == VULTUS_OK, 4, 5);
+    for (int wrong = 0; wrong <= 13; wrong++) {
+        EXPECT(vultus_word_read(line, word, &repaired) == VULTUS_OK, wrong, 0);
+        EXPECT(repaired == (wrong <= 12 ? wrong : -1), wrong, repaired);
+        EXPECT(wrong > 12 || (memcmp(word + 2, piece, 229) == 0 && word[1] == (4 | 4 << 4)), wrong, word[1]);
+        line[(wrong * 83 + 3) % 255] ^= 0x5a;
+    }
+}
+
 void check_api(void)
 {
+    check_words();
     check_warps();
     check_rectangles();
     check_formats();
     check_registration();
     check_vectors();
+    check_stem();
     check_dispatch();
 }

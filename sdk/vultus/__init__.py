@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from vultus._version import __version__ as __version__
 from vultus.errors import (
     CalibrationError,
     DeviceError,
@@ -14,12 +15,13 @@ from vultus.errors import (
 )
 
 if TYPE_CHECKING:
-    from vultus.authenticator import Authenticator, Enrollment
+    from vultus.authenticator import Authenticator
     from vultus.devices import Device, open_device
     from vultus.frames import DeviceIdentity, Extrinsics, Frame, FrameSet, Intrinsics, Source, Stream, depth_from_metres
     from vultus.policy import Policy, Tier
     from vultus.registration import register
     from vultus.store import TemplateStore
+    from vultus.templates import Enrollment
     from vultus.types import Decision, Hint, Liveness, Match, Outcome, Quality, Reason
 
 __all__ = [
@@ -57,12 +59,13 @@ __all__ = [
 _LATER: Final = {
     name: module
     for module, names in {
-        "vultus.authenticator": ("Authenticator", "Enrollment"),
+        "vultus.authenticator": ("Authenticator",),
         "vultus.devices": ("Device", "open_device"),
         "vultus.frames": ("DeviceIdentity", "Extrinsics", "Frame", "FrameSet", "Intrinsics", "Source", "Stream", "depth_from_metres"),
         "vultus.policy": ("Policy", "Tier"),
         "vultus.registration": ("register",),
         "vultus.store": ("TemplateStore",),
+        "vultus.templates": ("Enrollment",),
         "vultus.types": ("Decision", "Hint", "Liveness", "Match", "Outcome", "Quality", "Reason"),
     }.items()
     for name in names

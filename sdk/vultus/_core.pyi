@@ -6,6 +6,9 @@ _Pointer: TypeAlias = Any
 
 class _Lib:
     VULTUS_OK: int
+    VULTUS_STEM_SCRATCH: int
+    VULTUS_STEM_SIDE: int
+    VULTUS_STEM_WEIGHTS: int
     VULTUS_UNKNOWN_ISA: int
 
     def vultus_status_text(self, status: int, /) -> _Pointer: ...
@@ -141,6 +144,11 @@ class _Lib:
     vultus_register_through_u16 = vultus_register_through_u8
     def vultus_dot_f32(self, query: _Pointer, rows: _Pointer, stride: int, count: int, dim: int, out: _Pointer, /) -> int: ...
     vultus_dot_i8 = vultus_dot_f32
+    def vultus_stem_f32(
+        self, weights: _Pointer, count: int, planes: _Pointer, zero: int, out: _Pointer, scratch: _Pointer, room: int, /
+    ) -> int: ...
+    def vultus_word_write(self, piece: _Pointer, size: int, number: int, pieces: int, line: _Pointer, /) -> int: ...
+    def vultus_word_read(self, line: _Pointer, word: _Pointer, repaired: _Pointer, /) -> int: ...
 
 class _Ffi:
     NULL: _Pointer
@@ -148,6 +156,7 @@ class _Ffi:
     def new(self, kind: str, init: Any = ..., /) -> _Pointer: ...
     def cast(self, kind: str, value: int, /) -> _Pointer: ...
     def string(self, pointer: _Pointer, /) -> bytes: ...
+    def from_buffer(self, kind: str, data: bytes | bytearray | memoryview, /) -> _Pointer: ...
 
 ffi: _Ffi
 lib: _Lib

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from vultus import calibration as cal
-from vultus.comparison import Gallery, Looks, evidence_of, match_of
+from vultus._version import __version__
+from vultus.attempts import Shown
+from vultus.comparison import Candidate, Gallery, Looks, evidence_of, match_of
 from vultus.devices.base import Device
-from vultus.devices.repeats import Repeats
 from vultus.errors import AlreadyEnrolled, CalibrationError, NotEnrolled
+from vultus.guard import VOTE, Guard, of_device
 from vultus.manifest import Manifest, load_manifest
 from vultus.pipeline import Pipeline, Probe
-from vultus.policy import Evidence, Policy, decide, limit, lock_time, presentation, without_evidence
+from vultus.policy import Evidence, Policy, decide, limit, lock_time, presentation, required_cues, without_evidence
 from vultus.stages.match import stack
 from vultus.store import TemplateStore
-from vultus.templates import Template
-from vultus.types import Decision, DeviceIdentity, Embedding, FrameSet, Hint, Match, Modality, Reason
+from vultus.templates import Enrollment, Template
+from vultus.types import Decision, DeviceIdentity, Embedding, FrameSet, Hint, Match, Modality, Reason, Source
 
 ENROL_SAMPLES: Final = 5
 """Samples of one enrolment: a second one takes away 45 to 72 % of the false rejects (NIST fusion study); five cover small turns."""
@@ -31,20 +33,6 @@ _CHARGED: Final = frozenset({Reason.SPOOF, Reason.NO_MATCH, Reason.UNSURE})
 
 OnHint = Callable[[Hint], None]
 OnProgress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Enrollment:
-    """How an enrolment ended: `reason` is ACCEPTED when the template was stored; `samples` counts embeddings by modality."""
-
-    user: str
-    reason: Reason
-    samples: Mapping[str, int] = field(default_factory=dict)
-
-    @property
-    def enrolled(self) -> bool:
-        """True when the template is in the store."""
-        return self.reason is Reason.ACCEPTED
 
 
 class Authenticator:
@@ -72,12 +60,17 @@ class Authenticator:
         self._pipeline = Pipeline(manifest, base.limits, threads)
         if base.graph != self._pipeline.graph:
             raise CalibrationError("the calibration was made with another recogniser; reinstall vultus")
-        self._versions = {"graph": self._pipeline.graph, "calibration": base.id, "sdk": _version()}
+        self._versions = {"graph": self._pipeline.graph, "calibration": base.id, "sdk": __version__}
         self._own_store = store is None
         self._store = store if store is not None else _default_store()
         self._clock_ns = clock_ns
         self._cancelled = threading.Event()
+        self._shown = Shown()
         self._gallery = Gallery(self._store, self._pipeline.graph)
+        for held in self._calibrations:
+            if held.device is not None and held.vote is not None:
+                self._store.guard((held.device.kind, held.device.model, held.device.serial))
+        self._guarded = self._store.guarded()
 
     def __enter__(self) -> Self:
         return self
@@ -101,12 +94,16 @@ class Authenticator:
         locked = self._locked(user)
         if locked > 0:
             return decide(Evidence(frame_set.device.source, locked_s=locked, versions=self._versions), self.policy)
+        if frame_set.device.source is Source.LIVE and self._shown.again(frame_set):
+            return decide(Evidence(frame_set.device.source, repeated=True, versions=self._versions), self.policy)
         return self._charge(user, self.conclude(self.observe(frame_set), frame_set.device, user))
 
     def observe(self, frame_set: FrameSet) -> Probe:
         """Run the stages on a frame set and return what they found, for measurements and for several comparisons of one frame set."""
         probe = self._pipeline.process(frame_set)
-        return replace(probe, liveness=self._calibration(frame_set.device).voted(probe.liveness))
+        voted, policy = self._calibration(frame_set.device).voted, self.policy
+        cast = voted(probe.liveness, policy.target_iapar, policy.target_bpcer, beyond=policy.allow_extrapolation)
+        return replace(probe, liveness=cast)
 
     def conclude(self, probe: Probe, device: DeviceIdentity, user: str | None = None, looks: Looks | None = None) -> Decision:
         """Decide on an observed probe as `verify` does, but neither heed nor count rejects: the lock is the caller's business.
@@ -141,6 +138,7 @@ class Authenticator:
                 Reason.SPOOF,
                 Reason.SOURCE_NOT_ALLOWED,
                 Reason.NOT_ENROLLED,
+                Reason.OTHER_DEVICE,
                 Reason.NOT_CALIBRATED,
             ):
                 return self._charge(user, decision)
@@ -151,6 +149,8 @@ class Authenticator:
             return without_evidence(Reason.CANCELLED, versions=self._versions)
         if last is not None and last.reason in (Reason.NO_MATCH, Reason.UNSURE):
             return self._charge(user, last)
+        if last is None and self._shown.repeated:
+            return without_evidence(Reason.REPEATED, versions=self._versions)
         return without_evidence(Reason.TIMEOUT, hints=last.hints if last is not None else (Hint.NO_FACE,), versions=self._versions)
 
     def enroll(
@@ -175,8 +175,9 @@ class Authenticator:
         self._cancelled.clear()
         taken: list[Embedding] = []
         count, reason, identity = 0, Reason.TIMEOUT, device.identity
+        own, streams = of_device(identity, self._guarded), []
         for probe, _ in self._probes(device, timeout_s, on_hint):
-            found = presentation(evidence_of(probe), self.policy)
+            found = presentation(evidence_of(probe, own), self.policy)
             if found in (Reason.SPOOF, Reason.SOURCE_NOT_ALLOWED):
                 return Enrollment(user, found)
             if found is not Reason.ACCEPTED or not probe.embeddings:
@@ -184,6 +185,7 @@ class Authenticator:
             if not self._continues(taken, probe, identity):
                 return Enrollment(user, Reason.NO_MATCH)
             taken += probe.embeddings.values()
+            streams.append(probe.modalities)
             count += 1
             if on_progress is not None:
                 on_progress(count, samples)
@@ -193,24 +195,16 @@ class Authenticator:
         if self._cancelled.is_set():
             return Enrollment(user, Reason.CANCELLED)
         if reason is Reason.ACCEPTED:
-            template = Template(user, tuple(taken), self._clock_ns(), identity, self._versions["calibration"])
+            voted = {VOTE} if self._calibration(identity).vote is not None else set()
+            guard = own | Guard.seen(streams, required_cues(self.policy) | voted)
+            template = Template(user, tuple(taken), self._clock_ns(), identity, self._versions["calibration"], guard)
             self._store.add(template, replace=replace)
         return Enrollment(user, reason, {m.value: sum(e.modality is m for e in taken) for m in Modality})
 
     def _probes(self, device: Device, timeout_s: float, on_hint: OnHint | None) -> Iterator[tuple[Probe, FrameSet]]:
-        """Yield probes of frame sets with new times and new pictures, until the time is over, the source ends or `cancel()`; tell new hints."""
-        end = time.monotonic() + timeout_s
-        newest, told, repeats = -1, None, Repeats()
-        while not self._cancelled.is_set() and (left := end - time.monotonic()) > 0:
-            try:
-                frame_set = device.read(timeout_s=left)
-            except TimeoutError:
-                return
-            if frame_set is None:
-                return
-            if frame_set.time_ns <= newest or repeats.repeated(frame_set):
-                continue
-            newest = frame_set.time_ns
+        """Yield probes of an attempt's fresh frame sets; tell new hints."""
+        told = None
+        for frame_set in self._shown.fresh(device, timeout_s, self._cancelled):
             probe = self.observe(frame_set)
             hint = probe.hints[0] if probe.hints else None
             if on_hint is not None and hint is not None and hint is not told:
@@ -233,14 +227,18 @@ class Authenticator:
     def _compared(self, probe: Probe, identity: DeviceIdentity, user: str | None, looks: Looks | None) -> Evidence:
         """Add the best candidate's comparison to what the probe shows."""
         planned = 1 if looks is None else self.policy.max_frame_sets
-        bare = evidence_of(probe, looks=planned)
-        candidates = self._gallery.candidates(user)
+        own = of_device(identity, self._guarded)
+        bare = replace(evidence_of(probe, own, planned), calibrated=True)
+        bound = identity if self.policy.bind_device and identity.source is Source.LIVE else None
+        candidates = self._gallery.candidates(user, bound)
+        if bound is not None and not candidates and self._gallery.candidates(user):
+            return replace(bare, enrolled=True, bound=False)
         if presentation(bare, self.policy) is not Reason.ACCEPTED or not candidates or not probe.embeddings:
-            return evidence_of(probe, looks=planned, enrolled=bool(candidates), calibrated=True)
+            return replace(bare, enrolled=bool(candidates))
         if looks is not None:
             looks.count += 1
         calibration = self._calibration(identity)
-        best: tuple[float, str, Match, bool] | None = None
+        best: tuple[float, Candidate, Match, bool] | None = None
         scored = False
         target = limit(self.policy, len(candidates), planned)
         probes = list(probe.embeddings.values())
@@ -254,21 +252,20 @@ class Authenticator:
             usable = calibration.calibrated(pairs, identity.source)
             if not usable:
                 continue
-            match, supported = match_of(usable, target, self.policy.target_fmr)
+            match, supported = match_of(usable, target, self.policy.target_fmr, calibration.joint)
             if best is None or match.fmr < best[0] or (match.fmr == best[0] and match.log_lr > best[2].log_lr):
-                best = (match.fmr, candidate.user, match, supported)
+                best = (match.fmr, candidate, match, supported)
         if best is None:
-            return evidence_of(probe, looks=planned, enrolled=True, calibrated=not scored)
-        return evidence_of(
-            probe, looks=planned, enrolled=True, calibrated=True, user=best[1], match=best[2], supported=best[3], candidates=len(candidates)
-        )
+            return replace(bare, enrolled=True, calibrated=not scored)
+        found = replace(bare, enrolled=True, user=best[1].user, match=best[2], supported=best[3], candidates=len(candidates))
+        return replace(found, guard=own | best[1].guard)
 
     def _locked(self, user: str | None) -> float:
         try:
             state = self._store.failures(user)
         except NotEnrolled:
             return 0.0
-        return lock_time(state.count, state.last_ns, self._clock_ns(), self.policy)
+        return lock_time(state.count, state.last_ns, self._clock_ns(), self.policy, spoofs=state.spoofs, spoof_ns=state.spoof_ns)
 
     def _charge(self, user: str | None, decision: Decision) -> Decision:
         """Count a reject and forget the rejects before an accept; asking for another frame set is not charged."""
@@ -276,16 +273,10 @@ class Authenticator:
             if decision.accepted:
                 self._store.clear_failures(user)
             elif decision.reason in _CHARGED:
-                self._store.record_failure(user, self._clock_ns())
+                self._store.record_failure(user, self._clock_ns(), spoof=decision.reason is Reason.SPOOF)
         except NotEnrolled:
             return decision
         return decision
-
-
-def _version() -> str:
-    from importlib.metadata import version
-
-    return version("vultus")
 
 
 def _default_store() -> TemplateStore:

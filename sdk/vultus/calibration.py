@@ -7,17 +7,16 @@ can be asked on a new sensor fix the centre of the distribution, the base suppli
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from vultus.calibration_document import read_document
 from vultus.errors import CalibrationError
 from vultus.stages.liveness import Limits
 from vultus.stages.match import compare
@@ -25,7 +24,6 @@ from vultus.stages.space import Space
 from vultus.stages.vote import CUES, Vote
 from vultus.types import F32, DeviceIdentity, Embedding, Liveness, Modality, PairScore, Source
 
-FORMAT: Final = 1
 F64 = npt.NDArray[np.float64]
 
 
@@ -141,6 +139,19 @@ def merge(rates: Sequence[float]) -> float:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Joint:
+    """One score of several pairs of one attempt: their mean by `weights`, which add up to 1, and the table of that score on this sensor."""
+
+    weights: Mapping[tuple[Modality, Modality], float]
+    table: PairTable
+
+    def score(self, pairs: Sequence[PairScore]) -> float | None:
+        """Return the joint score; None unless the pairs are those of the weights, neither fewer nor others."""
+        found = {(p.probe, p.reference): p.score for p in pairs}
+        return sum(w * found[k] for k, w in self.weights.items()) if found.keys() == self.weights.keys() else None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Calibration:
     """Tables by pair, the device they hold for (None = any), the recogniser they were made with, and the limits of the cues."""
 
@@ -151,6 +162,7 @@ class Calibration:
     device: DeviceIdentity | None = None
     vote: Vote | None = None
     space: Space | None = None
+    joint: Joint | None = None
 
     def scores(self, probes: Sequence[Embedding], references: Mapping[Modality, F32]) -> tuple[PairScore, ...]:
         """Compare probes with references where the tables were fitted: in the sensor's own space, or as the recogniser gave them."""
@@ -158,9 +170,15 @@ class Calibration:
             return compare(probes, references)
         return compare(self.space.probes(probes), self.space.references(references))
 
-    def voted(self, liveness: Liveness | None) -> Liveness | None:
-        """Return the liveness with the sensor's own vote, where it has one and a face was judged."""
-        return liveness if liveness is None or self.vote is None else self.vote.cast(liveness)
+    def voted(
+        self, liveness: Liveness | None, iapar: float | None = None, bpcer: float | None = None, *, beyond: bool = False
+    ) -> Liveness | None:
+        """Return the liveness with the sensor's own vote, aimed at a policy's rates, where a face was judged.
+
+        Without a vote, or for rates that it cannot support (unless `beyond`), no vote is added: a policy that asks for one then refuses.
+        """
+        aimed = None if self.vote is None else self.vote.aimed(iapar, bpcer, beyond=beyond)
+        return liveness if liveness is None or aimed is None else aimed.cast(liveness)
 
     def table(self, probe: Modality, reference: Modality, source: Source) -> PairTable | None:
         """Return the table of a pair, or None where there is none: a table made from simulated NIR serves simulated sensors alone."""
@@ -179,36 +197,13 @@ class Calibration:
         return own is None or ((own.kind, own.model) == (identity.kind, identity.model) and own.serial in ("", identity.serial))
 
 
-def digest(document: Mapping[str, Any]) -> str:
-    """Return the sha256 of a calibration document without its own `sha256` field, over canonical JSON."""
-    body = {k: v for k, v in document.items() if k != "sha256"}
-    return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()).hexdigest()
-
-
-def read_document(path: Path) -> dict[str, Any]:
-    """Read a calibration file and check its format and its hash; raises CalibrationError."""
-    try:
-        document = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise CalibrationError(f"no calibration at {path}; reinstall vultus or run 'vultus calibrate'") from None
-    except (OSError, UnicodeDecodeError, ValueError) as error:
-        raise CalibrationError(
-            f"{path} is not a readable calibration ({type(error).__name__}); restore it from where it came from"
-        ) from None
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise CalibrationError(f"{path} has not the calibration format {FORMAT}; it was made by another version of vultus")
-    if document.get("sha256") != digest(document):
-        raise CalibrationError(f"{path} was altered after it was made; restore it from where it came from")
-    return document
-
-
 def load(folder: Path) -> Calibration:
     """Read the shipped calibration from `folder`: match.json and liveness.json; raises CalibrationError."""
     match, live = read_document(folder / "match.json"), read_document(folder / "liveness.json")
     try:
         tables = {t.pair: t for t in (_table(raw) for raw in match["pairs"])}
         limits = Limits(**{k: float(v["value"]) for k, v in live["limits"].items()})
-    except (KeyError, TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise CalibrationError(f"the calibration in {folder} lacks or garbles a field ({error}); reinstall vultus") from None
     return Calibration(f"{match['id']}+{live['id']}", match["graph"], tables, limits)
 
@@ -219,32 +214,56 @@ def carry(base: Calibration, path: Path) -> Calibration:
     try:
         if document["base_graph"] != base.graph:
             raise CalibrationError(f"{path} was made with another recogniser; run 'vultus calibrate' again")
-        tables = {}
-        for raw in document["pairs"]:
-            genuine = _genuine(raw)
-            source = base.tables[Modality.RGB, Modality.RGB]
-            pair = (Modality(raw["pair"][0]), Modality(raw["pair"][1]))
-            tables[pair] = PairTable(
-                pair, source.scores, source.fmr, source.fmr_low, source.fmr_high, (float(raw["llr"][0]), float(raw["llr"][1])),
-                source.people, source.comparisons, genuine, simulated=False, mean=source.mean, deviation=source.deviation, extrapolated=True,
-                shift=float(raw["shift"]), scale=float(raw["scale"]), margin=float(raw["margin"]), genuine_people=int(raw["people"]),
-            )  # fmt: skip
+        source = base.tables[Modality.RGB, Modality.RGB]
+        tables = {t.pair: t for t in (_carried(source, raw) for raw in document["pairs"])}
         d = document["device"]
         identity = DeviceIdentity(d["kind"], d["model"], d["serial"], Source(d["source"]))
         vote = _vote(document["vote"]) if "vote" in document else None
         space = _space(document["space"]) if "space" in document else None
-    except (KeyError, TypeError, ValueError) as error:
+        joint = _joint(source, document["joint"]) if "joint" in document else None
+        name = f"{base.id}+{document['id']}"
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise CalibrationError(f"{path} lacks or garbles a field ({error}); run 'vultus calibrate' again") from None
-    return Calibration(f"{base.id}+{document['id']}", base.graph, tables, base.limits, identity, vote, space)
+    return Calibration(name, base.graph, tables, base.limits, identity, vote, space, joint)
+
+
+def _carried(source: PairTable, raw: Mapping[str, Any]) -> PairTable:
+    if not (0 < raw["scale"] < math.inf and 0 <= raw["margin"] < math.inf and all(map(math.isfinite, (raw["shift"], *raw["llr"])))):
+        raise ValueError("scale must be positive, margin, shift and likelihood ratio finite")
+    return PairTable(
+        _pair(raw["pair"]), source.scores, source.fmr, source.fmr_low, source.fmr_high, (float(raw["llr"][0]), float(raw["llr"][1])),
+        source.people, source.comparisons, _genuine(raw), simulated=False, mean=source.mean, deviation=source.deviation, extrapolated=True,
+        shift=float(raw["shift"]), scale=float(raw["scale"]), margin=float(raw["margin"]), genuine_people=int(raw["people"]),
+    )  # fmt: skip
+
+
+def _pair(raw: Sequence[str]) -> tuple[Modality, Modality]:
+    probe, reference = raw
+    return Modality(probe), Modality(reference)
+
+
+def _joint(source: PairTable, raw: Mapping[str, Any]) -> Joint:
+    weights = {_pair(part["pair"]): float(part["weight"]) for part in raw["parts"]}
+    if not (all(w > 0 for w in weights.values()) and abs(sum(weights.values()) - 1.0) < 1e-6):
+        raise ValueError("the weights of a joint score are positive and add up to 1")
+    return Joint(weights, _carried(source, raw))
 
 
 def _space(raw: Mapping[str, Any]) -> Space:
-    return Space({Modality(m): np.asarray(v, np.float32) for m, v in raw["means"].items()}, np.asarray(raw["turn"], np.float32))
+    with np.errstate(over="ignore"):  # what does not fit becomes infinite, which a space refuses
+        return Space({Modality(m): np.asarray(v, np.float32) for m, v in raw["means"].items()}, np.asarray(raw["turn"], np.float32))
 
 
 def _vote(raw: Mapping[str, Any]) -> Vote:
-    mean, deviation, weights = (np.asarray(raw[k], np.float64) for k in ("mean", "deviation", "weights"))
-    return Vote(mean, deviation, weights, float(raw["pass_llr"]), float(raw["fail_llr"]), tuple(raw.get("cues", CUES)))
+    if tuple(raw["cues"]) != CUES:
+        raise ValueError("the vote weighs other cues")
+    course, deviation, means, spreads, shares = (
+        np.asarray(raw[k], np.float64) for k in ("course", "deviation", "means", "spreads", "shares")
+    )
+    pass_llr, fail_llr, slope, offset = (float(raw[k]) for k in ("pass_llr", "fail_llr", "slope", "offset"))
+    live = np.asarray(raw["tables"]["live"], np.float64)
+    attacks = {str(name): np.asarray(found, np.float64) for name, found in raw["tables"]["attacks"].items()}
+    return Vote(course, deviation, means, spreads, shares, pass_llr, fail_llr, slope, offset, live, attacks)
 
 
 def _genuine(raw: Mapping[str, Any]) -> F64:

@@ -10,12 +10,14 @@ import numpy as np
 
 from vultus import calibration as cal
 from vultus.errors import NotEnrolled, StoreOutdated
+from vultus.guard import Guard
 from vultus.pipeline import Probe
 from vultus.policy import Evidence
 from vultus.stages.match import stack
 from vultus.stages.shortlist import Index
 from vultus.store import TemplateStore
-from vultus.types import F32, Embedding, Match, Modality, PairScore
+from vultus.templates import Template
+from vultus.types import F32, DeviceIdentity, Embedding, Match, Modality, PairScore
 
 _MANY: Final = 32
 """Users from which on looking for the likely ones first costs less than comparing all: 32 comparisons take as long as an empty index."""
@@ -23,10 +25,13 @@ _MANY: Final = 32
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
-    """An enrolled user and the reference embeddings, one float32 (n, d) matrix a modality."""
+    """An enrolled user, the reference embeddings, one float32 (n, d) matrix a modality, what guards them and where they enrolled."""
 
     user: str
     references: Mapping[Modality, F32]
+    guard: Guard
+    device: DeviceIdentity | None = None
+    """What the user was enrolled with; None = unknown, which is no device."""
 
 
 class Gallery:
@@ -35,20 +40,23 @@ class Gallery:
     def __init__(self, store: TemplateStore, graph: str) -> None:
         self._store = store
         self._graph = graph
-        self._held: tuple[int, tuple[Candidate, ...]] | None = None
-        self._index: tuple[int, Index] | None = None
+        self._held: tuple[tuple[int, DeviceIdentity | None], tuple[Candidate, ...]] | None = None
+        self._index: tuple[tuple[int, DeviceIdentity | None], Index] | None = None
         self._claimed: tuple[int, str, tuple[Candidate, ...]] | None = None
 
-    def candidates(self, user: str | None) -> tuple[Candidate, ...]:
-        """Return the one user, or everybody for None; empty when nobody is enrolled. Raises StoreOutdated, StoreAltered."""
+    def candidates(self, user: str | None, device: DeviceIdentity | None = None) -> tuple[Candidate, ...]:
+        """Return the one user, or everybody for None; empty when nobody is enrolled. Raises StoreOutdated, StoreAltered.
+
+        device: leave out those who were enrolled with another one; None leaves nobody out.
+        """
         if user is not None:
-            return self._one(user)
-        revision = self._store.revision
-        if self._held is None or self._held[0] != revision:
+            return tuple(c for c in self._one(user) if device in (None, c.device))
+        state = (self._store.revision, device)
+        if self._held is None or self._held[0] != state:
             enrolled = self._store.all(self._graph)
             if enrolled.outdated and not enrolled.templates:
                 raise StoreOutdated(f"{len(enrolled.outdated)} templates were made by another graph; enrol them again")
-            self._held = (revision, tuple(Candidate(t.user, stack(t.embeddings)) for t in enrolled))
+            self._held = (state, tuple(_candidate(t) for t in enrolled if device in (None, t.device)))
         return self._held[1]
 
     def _one(self, user: str) -> tuple[Candidate, ...]:
@@ -58,7 +66,7 @@ class Gallery:
                 template = self._store.get(user, self._graph)
             except NotEnrolled:
                 return ()
-            self._claimed = (revision, user, (Candidate(template.user, stack(template.embeddings)),))
+            self._claimed = (revision, user, (_candidate(template),))
         return self._claimed[2]
 
     def likely(self, candidates: tuple[Candidate, ...], probes: Sequence[Embedding]) -> Sequence[Candidate]:
@@ -68,6 +76,10 @@ class Gallery:
         if self._index is None or self._index[0] != self._held[0]:
             self._index = (self._held[0], Index([c.references for c in candidates]))
         return [candidates[i] for i in self._index[1].shortlist(probes)]
+
+
+def _candidate(template: Template) -> Candidate:
+    return Candidate(template.user, stack(template.embeddings), template.guard, template.device)
 
 
 class Looks:
@@ -100,15 +112,24 @@ def merged_rates(scored: Sequence[tuple[cal.PairTable, float]]) -> tuple[float, 
     return merged, max(merged, cal.merge([u for _, u in rates])), max(measured, default=None)
 
 
-def match_of(usable: list[tuple[PairScore, cal.PairTable]], target: float, stated: float) -> tuple[Match, bool]:
-    """Merge the calibrated pairs of one candidate; the flag says whether every table can support `target`."""
-    thresholds = [table.threshold_for(target) for _, table in usable]
-    merged, upper, missed = merged_rates([(table, pair.score) for pair, table in usable])
+def judged(usable: Sequence[tuple[PairScore, cal.PairTable]], joint: cal.Joint | None) -> list[tuple[cal.PairTable, float]]:
+    """Return the scores to judge with their tables: one joint score where the sensor has a table for just these pairs, else each pair's own."""
+    score = joint.score([pair for pair, _ in usable]) if joint is not None else None
+    return [(table, pair.score) for pair, table in usable] if joint is None or score is None else [(joint.table, score)]
+
+
+def match_of(
+    usable: list[tuple[PairScore, cal.PairTable]], target: float, stated: float, joint: cal.Joint | None = None
+) -> tuple[Match, bool]:
+    """Judge the calibrated pairs of one candidate, as one joint score or merged; the flag says whether every table can support `target`."""
+    scored = judged(usable, joint)
+    thresholds = [table.threshold_for(target) for table, _ in scored]
+    merged, upper, missed = merged_rates(scored)
     # The mean, not the sum, of the log-likelihood ratios: exact for fully dependent pairs, a lower bound for any others.
-    log_lr = float(np.mean([table.log_lr(pair.score) for pair, table in usable]))
+    log_lr = float(np.mean([table.log_lr(score) for table, score in scored]))
     first = thresholds[0].value
     match = Match(
-        usable[0][0].score,
+        scored[0][1],
         log_lr,
         merged,
         upper,
@@ -120,12 +141,9 @@ def match_of(usable: list[tuple[PairScore, cal.PairTable]], target: float, state
     return match, all(t.supported for t in thresholds)
 
 
-def evidence_of(
-    probe: Probe, *, looks: int = 1, enrolled: bool = False, calibrated: bool = False, user: str | None = None,
-    match: Match | None = None, supported: bool = False, candidates: int = 0,
-) -> Evidence:  # fmt: skip
-    """Return a probe as evidence, with what its comparison found."""
+def evidence_of(probe: Probe, guard: Guard, looks: int = 1) -> Evidence:
+    """Return a probe as evidence that nothing was compared with yet, one of `looks` at a device that asks for `guard`."""
     return Evidence(
-        probe.source, probe.skew_ms, probe.faces, probe.quality, probe.liveness, user, match, candidates, looks, enrolled, calibrated,
-        supported, hints=probe.hints, modalities=probe.modalities, latency_ms=probe.latency_ms,
+        probe.source, probe.skew_ms, probe.faces, probe.quality, probe.liveness, looks=looks, guard=guard, hints=probe.hints,
+        modalities=probe.modalities, latency_ms=probe.latency_ms,
     )  # fmt: skip

@@ -86,7 +86,7 @@ def attempts(auth: Authenticator) -> Iterator[Attempt]:
 
 def run(sheet: Path | None, *, json: bool) -> int:
     """Run every case, print a table or one JSON document, write the contact sheet; return 0 when every case ended as it should."""
-    policy = Policy(sources=frozenset({Source.SIMULATED}), max_failures=len(CASES) + 1)
+    policy = Policy(sources=frozenset({Source.SIMULATED}), max_failures=len(CASES) + 1, max_spoofs=len(CASES) + 1)
     with (
         tempfile.TemporaryDirectory(prefix="vultus-demo-") as folder,
         TemplateStore.open(Path(folder) / "templates.db") as store,

@@ -123,11 +123,13 @@ def check_calibration() -> Check:
     try:
         manifest = load_manifest()
         found = calibration.load(manifest.root / "calibration")
-        current = manifest.entry("recogniser").sha256
+        current = manifest.entry("recogniser").form
     except (CalibrationError, ModelError) as error:
         return Check("calibration", State.FAIL, *_split(error))
     if found.graph != current:
-        return Check("calibration", State.FAIL, f"{found.id} was made with another recogniser", "reinstall vultus")
+        return Check(
+            "calibration", State.FAIL, f"{found.id} was made with another recogniser or another cut of the face", "reinstall vultus"
+        )
     return Check("calibration", State.OK, f"{found.id}, {len(found.tables)} comparisons of modalities")
 
 

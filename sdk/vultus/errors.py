@@ -52,6 +52,12 @@ class DeviceState(DeviceError):
     code = "device.state"
 
 
+class PairingError(DeviceError):
+    """A sensor head and this host are not paired, or one refused the other."""
+
+    code = "device.pairing"
+
+
 class RecordingError(DeviceError):
     """A recording or an index is truncated, altered or not in a known format."""
 

@@ -32,12 +32,13 @@ class Stream(enum.StrEnum):
 
 
 class Source(enum.StrEnum):
-    """Where frame sets come from; a policy names those that it accepts."""
+    """Where frame sets come from; a policy names those that it accepts. `VIRTUAL` is a camera that software makes up."""
 
     LIVE = "live"
     RECORDING = "recording"
     IMAGES = "images"
     SIMULATED = "simulated"
+    VIRTUAL = "virtual"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class Extrinsics:
         r = np.asarray(self.rotation, np.float64)
         if r.shape != (9,) or len(self.translation_mm) != 3 or not np.isfinite([*self.rotation, *self.translation_mm]).all():
             raise ValueError("extrinsics need nine rotation and three translation numbers, all finite")
-        if not np.allclose(r.reshape(3, 3) @ r.reshape(3, 3).T, np.eye(3), atol=1e-3):
+        if np.abs(r).max() > 1.01 or not np.allclose(r.reshape(3, 3) @ r.reshape(3, 3).T, np.eye(3), atol=1e-3):
             raise ValueError("the rotation is not orthonormal")
 
 

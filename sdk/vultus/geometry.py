@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +11,14 @@ import numpy.typing as npt
 from vultus.types import F32, Face
 
 SIDE: Final = 112
+MAX_TURN: Final = 35.0
+"""Degrees of yaw or pitch beyond which a face is neither recognised nor judged; the recogniser's misses are heads turned farther than this."""
 TARGET: Final = np.array([[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]])
 """Where the five landmarks go in the 112 x 112 crop; the recogniser was trained on this alignment (OpenCV Zoo, SFace)."""
+
+CUT: Final = 2
+"""How a face is cut out for the recogniser; raised when that changes, because embeddings of two ways are not compared: 1 at the landmarks of
+the first look, 2 at the mean of two closer looks, and in NIR at those of the colour picture where the two are registered."""
 
 _MODEL: Final = np.array([[-31.5, 0.0, 0.0], [31.5, 0.0, 0.0], [0.0, 37.0, -30.0], [-25.0, 69.0, -8.0], [25.0, 69.0, -8.0]])
 """Five landmarks of a mean adult head in mm, x right, y down, z away from the camera (eye distance 63 mm, ISO/TR 7250-2)."""
@@ -23,7 +29,8 @@ class Relief:
     """Fit of one face: residuals are root mean squares in mm; `sheet_mm` is the best developable sheet over all directions.
 
     `noise_mm` is the sensor's own noise, from neighbours on the grid. `nose_mm` is how far the nose tip stands before the nearer of the
-    cheeks beside it (positive towards the camera), None where one of the three was not measured. `distance_mm` is the median depth.
+    cheeks beside it (positive towards the camera), `sockets_mm` how far the eyes lie behind brows and cheeks, None where one of the places
+    was not measured. `turn` is the slope of the middle of the face from left to right in degrees. `distance_mm` is the median depth.
     """
 
     points: int
@@ -32,6 +39,8 @@ class Relief:
     sheet_mm: float
     nose_mm: float | None
     noise_mm: float
+    sockets_mm: float | None = None
+    turn: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +48,23 @@ class Surface:
     """How one face's pictures and depth belong together; None where something needed was not measured.
 
     `shading` is the correlation of NIR brightness with that foretold by the depth's slopes, `structure` that of NIR and colour detail from
-    one to four cells of 48, both -1..1. `contrast` is the deviation of that NIR detail in natural logarithms.
+    one to four cells of 48, both -1..1. `contrast` is the deviation of that NIR detail in natural logarithms. `falloff` is the correlation
+    of NIR light on bare skin with that foretold by slope and distance at full resolution, `gain` how many times as much the light varies
+    as foretold (1 for a matt white head, less for sensors with noise).
     """
 
     shading: float | None
     structure: float | None
     contrast: float
+    falloff: float | None = None
+    gain: float | None = None
+
+
+def median_of(values: npt.NDArray[Any]) -> float:
+    """Return the median of at least one number; numpy's own brings masked arrays along, 8 ms of a first sign-in."""
+    flat = np.sort(values, axis=None)
+    half = flat.size // 2
+    return float(flat[half]) if flat.size % 2 else 0.5 * (float(flat[half - 1]) + float(flat[half]))
 
 
 def similarity(landmarks: F32, target: npt.NDArray[np.float64] = TARGET) -> npt.NDArray[np.float64]:

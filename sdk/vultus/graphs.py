@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import platform
-import subprocess
-import sys
-import tempfile
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +12,7 @@ import numpy.typing as npt
 from vultus import optimised
 from vultus.errors import ModelMismatch, ModelMissing
 from vultus.manifest import GraphEntry, GraphStatus, Manifest, TensorSpec, load_manifest
+from vultus.stem import CROP, INPUT, KEY, Stem, unpack
 
 __all__ = [
     "Graph",
@@ -30,6 +27,7 @@ __all__ = [
     "runtime_version",
 ]
 
+_AFTER_STEM: Final = TensorSpec(*INPUT)
 _DTYPES: Final = {"tensor(float)": "float32", "tensor(uint8)": "uint8", "tensor(int8)": "int8", "tensor(int64)": "int64"}
 _OPTIONS: Final = {
     # A spinning pool burns a core between frames; one thread has nothing to wait for.
@@ -46,15 +44,18 @@ class Graph:
     Not thread-safe: give each thread its own Graph.
     """
 
-    __slots__ = ("_binding", "_outputs", "_session", "entry", "input")
+    __slots__ = ("_binding", "_fed", "_outputs", "_session", "_stem", "entry", "input")
 
-    def __init__(self, entry: GraphEntry, session: Any) -> None:
+    def __init__(self, entry: GraphEntry, session: Any, stem: Stem | None = None) -> None:
         self.entry = entry
         self._session = session
+        self._stem = stem
         self._binding = session.io_binding()
         self.input: npt.NDArray[Any] = _allocate(entry.inputs[0])
+        fed = entry.inputs[0] if stem is None else _AFTER_STEM
+        self._fed = self.input if stem is None else _allocate(fed)
         self._outputs = tuple(_allocate(spec) for spec in entry.outputs)
-        self._bind(self._binding.bind_input, entry.inputs[0], self.input)
+        self._bind(self._binding.bind_input, fed, self._fed)
         for spec, array in zip(entry.outputs, self._outputs, strict=True):
             self._bind(self._binding.bind_output, spec, array)
 
@@ -69,6 +70,8 @@ class Graph:
 
     def run(self) -> tuple[npt.NDArray[Any], ...]:
         """Run on what `input` holds and return the outputs in the manifest's order, valid until the next call."""
+        if self._stem is not None:
+            self._stem.run(self.input, self._fed)
         self._session.run_with_iobinding(self._binding)
         return self._outputs
 
@@ -86,11 +89,12 @@ def open_graph(entry: GraphEntry, threads: int = 1) -> Graph:
         raise ValueError(f"threads must be at least 1; got {threads}")
     ready = optimised.find(entry, runtime_version())
     session = _session(entry, entry.read(), threads) if ready is None else _session(entry, ready, threads, ready=True)
-    _check(entry, "input", entry.inputs, session.get_inputs())
+    stem = _stem_of(entry, session)
+    _check(entry, "input", entry.inputs if stem is None else (_AFTER_STEM,), session.get_inputs())
     _check(entry, "output", entry.outputs, session.get_outputs())
     if len(entry.inputs) != 1:
         raise ModelMismatch(f"graph {entry.role}: the SDK feeds one input, the manifest states {len(entry.inputs)}")
-    return Graph(entry, session)
+    return Graph(entry, session, stem)
 
 
 def runtime_version() -> str:
@@ -105,6 +109,10 @@ def build_graphs(arguments: tuple[str, ...] = ()) -> int:
 
     Raises ModelMissing when there is no checkout or the `recipes` extra is not installed.
     """
+    import subprocess
+    import sys
+    from importlib.util import find_spec
+
     checkout = Path(__file__).resolve().parents[2]
     if not (checkout / "models" / "recipes" / "__main__.py").is_file():
         raise ModelMissing("building graphs needs a source checkout: clone the repository, then `pip install -e '.[recipes]'` in it")
@@ -118,10 +126,12 @@ def optimise(manifest: Manifest) -> Path:
 
     Opening a graph then costs less than half. Raises ModelError, and OSError when the folder cannot be written.
     """
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="vultus-optimise-") as folder:
         made = {}
         for entry in manifest.entries:
-            saved = Path(folder) / entry.role
+            saved = Path(folder) / f"{entry.role}.ort"  # the runtime goes by the suffix: its own format opens sooner than ONNX
             _session(entry, entry.read(), 1, save_to=saved)
             made[entry.role] = (entry, saved.read_bytes())
     return optimised.keep(made, runtime_version())
@@ -138,6 +148,7 @@ def _session(entry: GraphEntry, data: bytes, threads: int, *, ready: bool = Fals
     options.log_severity_level = 3
     if ready:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        options.add_session_config_entry("session.use_ort_model_bytes_directly", "1")
     if save_to is not None:
         options.optimized_model_filepath = str(save_to)
     for key, value in _OPTIONS.items():
@@ -162,6 +173,19 @@ def _multiplies_exactly() -> bool:
     if platform.machine().lower() not in ("x86_64", "amd64"):
         return True
     return bool({"avx512_vnni", "avx_vnni"} & optimised.processor_flags())
+
+
+def _stem_of(entry: GraphEntry, session: Any) -> Stem | None:
+    """Return the layers that run before the session; None where the session begins with the input that the manifest states."""
+    text = session.get_modelmeta().custom_metadata_map.get(KEY)
+    if text is None:
+        return None
+    if [(s.dtype, s.shape) for s in entry.inputs] != [("float32", CROP)]:
+        raise ModelMismatch(f"graph {entry.role}: its first layers take one crop {CROP}, the manifest states {entry.inputs}")
+    try:
+        return unpack(text)
+    except ValueError as error:
+        raise ModelMismatch(f"graph {entry.role}: {entry.path.name}: {error}; run `vultus models build` or reinstall") from error
 
 
 def _check(entry: GraphEntry, kind: str, stated: tuple[TensorSpec, ...], found: Any) -> None:

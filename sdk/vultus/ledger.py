@@ -1,4 +1,4 @@
-"""Keep the store's ledger: one sealed row that vouches for all records and holds the failed attempts.
+"""Keep the store's ledger: one sealed row that vouches for all records, and holds failed attempts and the devices under a liveness guard.
 
 A record that was edited, added, swapped or deleted behind the store's back does not fit the ledger's digest; a missing or edited
 ledger does not open. Only the whole file's older copy fits itself.
@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 from vultus.errors import StoreAltered
+from vultus.guard import Device
 from vultus.sealing import MAC_BYTES, NONCE_BYTES, Sealed, Sealer
 
 ANYONE: Final = ""
@@ -23,13 +24,33 @@ SELECT_ALL: Final = "SELECT id, tag, format, graph, nonce, mac, body FROM record
 _TYPES: Final = (int, bytes, int, str, bytes, bytes, bytes)
 
 
+@dataclass(frozen=True, slots=True)
+class AttemptState:
+    """Failed attempts since the last success: matches that failed and spoofs, counted apart.
+
+    `last_ns`, `spoof_ns` are the clock of the latest of each as it was given, 0 when there is none.
+    """
+
+    count: int = 0
+    last_ns: int = 0
+    spoofs: int = 0
+    spoof_ns: int = 0
+
+    def and_one(self, now_ns: int, *, spoof: bool) -> AttemptState:
+        """Return the state after one more."""
+        if spoof:
+            return replace(self, spoofs=self.spoofs + 1, spoof_ns=now_ns)
+        return replace(self, count=self.count + 1, last_ns=now_ns)
+
+
 @dataclass(slots=True)
 class Ledger:
-    """What the sealed row says; `attempts` is (count, last_ns) by the hex tag of a user."""
+    """What the sealed row says: `attempts` by the hex tag of a user, `guarded` devices on which a liveness calibration was in use."""
 
     revision: int = 0
     digest: str = ""
-    attempts: dict[str, tuple[int, int]] = field(default_factory=dict)
+    attempts: dict[str, AttemptState] = field(default_factory=dict)
+    guarded: set[Device] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +81,9 @@ def read(sql: sqlite3.Connection, sealer: Sealer, data: bytes, path: Path) -> Le
         plain = json.loads(sealer.open(Sealed(*found[0]), data))
     except StoreAltered as error:
         raise altered(path) from error
-    attempts = {tag: (count, last) for tag, (count, last) in plain["attempts"].items()}
-    ledger = Ledger(plain["revision"], plain["digest"], attempts)
+    attempts = {tag: AttemptState(*state) for tag, state in plain["attempts"].items()}
+    guarded = {(kind, model, serial) for kind, model, serial in plain.get("guarded", ())}
+    ledger = Ledger(plain["revision"], plain["digest"], attempts, guarded)
     if ledger.digest != _digest(sql, path):
         raise altered(path)
     return ledger
@@ -69,7 +91,8 @@ def read(sql: sqlite3.Connection, sealer: Sealer, data: bytes, path: Path) -> Le
 
 def write(sql: sqlite3.Connection, sealer: Sealer, data: bytes, ledger: Ledger, path: Path) -> None:
     """Seal the ledger anew over the records as they now are."""
-    plain = {"revision": ledger.revision, "digest": _digest(sql, path), "attempts": ledger.attempts}
+    attempts = {tag: astuple(state) for tag, state in ledger.attempts.items()}
+    plain = {"revision": ledger.revision, "digest": _digest(sql, path), "attempts": attempts, "guarded": sorted(ledger.guarded)}
     sealed = sealer.seal(json.dumps(plain).encode(), data)
     sql.execute("INSERT OR REPLACE INTO ledger VALUES (1, ?, ?, ?)", (sealed.nonce, sealed.mac, sealed.body))
 

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from vultus.errors import ModelAltered, ModelMismatch, ModelMissing
+from vultus.geometry import CUT
 
 SCHEMA: Final = 1
 ROLES: Final = ("detector", "detector_near", "recogniser")
@@ -47,6 +48,11 @@ class GraphEntry:
     recipe: str
     source: Mapping[str, Any] = field(repr=False)
     gates: tuple[Mapping[str, Any], ...] = field(repr=False)
+
+    @property
+    def form(self) -> str:
+        """The hash that embeddings, templates and calibrations carry: the graph's bytes and how faces are cut out for it."""
+        return hashlib.sha256(f"{self.sha256} cut {CUT}".encode()).hexdigest()
 
     def read(self) -> bytes:
         """Return the graph's bytes after checking them; raises ModelMissing or ModelAltered."""

@@ -71,4 +71,4 @@ def processor() -> str:
 
 
 def _name(entry: GraphEntry) -> str:
-    return f"{entry.sha256[:16]}.opt"
+    return f"{entry.sha256[:16]}.ort"

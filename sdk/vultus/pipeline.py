@@ -1,6 +1,6 @@
 """Pipeline: one frame set through the stages in their order; the only module that knows it.
 
-preprocess -> detect -> register -> assess -> relief -> liveness -> align -> embed. What fails is absent from the probe, never guessed.
+preprocess -> detect -> register -> assess -> closer look -> align -> embed -> relief -> liveness. What fails is absent, never guessed.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -22,11 +22,10 @@ from vultus.stages import liveness as live
 from vultus.stages import relief as depth_relief
 from vultus.stages.align import align_nir, align_rgb
 from vultus.stages.assess import assess, level_of
-from vultus.stages.detect import Detector, Region, foremost, rivals
+from vultus.stages.detect import Detector, Region, foremost, rivals, same_place
 from vultus.stages.embed import embed
 from vultus.stages.likeness import Likeness
 from vultus.stages.register import transfer
-from vultus.stages.scrutiny import Scrutiny
 from vultus.stages.surface import Surfaces
 from vultus.types import F32, U16, Crop, Embedding, Face, Frame, FrameSet, Hint, Liveness, Modality, Quality, Source, Stream
 
@@ -69,6 +68,7 @@ class _Work:
     qualities: dict[Stream, Quality] = field(default_factory=dict)
     count: int = 0
     moved: bool = False
+    closer: dict[Stream, Face] = field(default_factory=dict)
     relief: Relief | None = None
     latency: dict[str, float] = field(default_factory=dict)
 
@@ -90,16 +90,14 @@ class Pipeline:
         self._grid: U16 = np.zeros((depth_relief.GRID, depth_relief.GRID), np.uint16)
         self._likeness = Likeness()
         self._surfaces = Surfaces()
-        networks = {"triplet": limits.triplet_fail is not None, "colour": limits.colour_fail is not None}
-        self._scrutiny = Scrutiny.opened(manifest, **networks, threads=threads)
         self._buffers: dict[str, npt.NDArray[Any]] = {}
         self._last: tuple[int, str, Face] | None = None
         self._tracked = 0
 
     @property
     def graph(self) -> str:
-        """The sha256 of the recogniser, which templates and calibrations carry."""
-        return self._recogniser.sha256
+        """The hash of the recogniser and of how faces are cut out for it, which templates and calibrations carry."""
+        return self._recogniser.entry.form
 
     def process(self, frame_set: FrameSet, *, with_embeddings: bool = True) -> Probe:
         """Run every stage on a frame set; frames are read in place and not kept."""
@@ -110,10 +108,6 @@ class Pipeline:
             self._detect(frame_set, work)
         with work.timed("assess"):
             self._assess(work)
-        liveness: Liveness | None = None
-        if work.faces:
-            with work.timed("liveness"):
-                liveness = self._liveness(frame_set, work)
         embeddings: dict[Modality, Embedding] = {}
         for stream, modality in ((Stream.RGB, Modality.RGB), (Stream.NIR, Modality.NIR)):
             if with_embeddings and stream in work.faces and work.qualities[stream].usable:
@@ -124,6 +118,10 @@ class Pipeline:
                         embedding = embed(self._recogniser, crop)
                     if embedding is not None:
                         embeddings[modality] = embedding
+        liveness: Liveness | None = None
+        if work.faces:
+            with work.timed("liveness"):
+                liveness = self._liveness(frame_set, work, embeddings)
         quality, hints = _summary(work, frame_set)
         return Probe(
             frame_set.device.source, frame_set.skew_ns / 1e6, work.count, quality, liveness, embeddings, hints,
@@ -185,10 +183,8 @@ class Pipeline:
 
     def _carried(self, fs: FrameSet, face: Face | None, target: Frame) -> F32 | None:
         """Return the landmarks of an RGB or NIR face in another stream; the distance is guessed from the eyes unless depth was fitted."""
-        if face is None:
-            return None
-        source = fs.rgb if face.stream is Stream.RGB else fs.nir
-        if source is None:
+        source = None if face is None else fs.rgb if face.stream is Stream.RGB else fs.nir
+        if face is None or source is None:
             return None
         distance = _EYES_MM * source.intrinsics.fx / max(face.eye_distance, 1.0) if source.intrinsics is not None else None
         return transfer(face.landmarks, source, target, distance)
@@ -198,7 +194,7 @@ class Pipeline:
             if stream in work.faces and image is not None:
                 work.qualities[stream] = assess(work.faces[stream], image, work.count, nir=stream is Stream.NIR)
 
-    def _liveness(self, fs: FrameSet, work: _Work) -> Liveness:
+    def _liveness(self, fs: FrameSet, work: _Work, embeddings: Mapping[Modality, Embedding]) -> Liveness:
         rgb, nir = work.faces.get(Stream.RGB), work.faces.get(Stream.NIR)
         face = next(iter(work.faces.values()))
         source = fs.rgb if rgb is not None else fs.nir
@@ -219,8 +215,9 @@ class Pipeline:
             live.nir_face_cue(in_nir, nir, expected=seen and in_nir is not None, usable=_exposed(where, fs.nir), limits=limits),
             live.likeness_cue(self._alike(rgb, in_nir, nir, work), limits),
             live.outline_cue(face, wide, limits),
-            *live.surface_cues(self._surface(rgb, where, in_nir, there is not None, work), limits),
-            *live.network_cues(self._together(fs, rgb, where, in_nir, there, work), self._in_colour(fs, rgb), limits),
+            *live.surface_cues(self._surface(rgb, where, in_nir, fs.depth if there is not None else None, there, work), limits),
+            *live.shape_cues(face, work.relief, limits),
+            live.same_face_cue(embeddings.get(Modality.RGB), embeddings.get(Modality.NIR), limits),
         )
         return live.conclude(cues, work.relief, limits)
 
@@ -230,30 +227,35 @@ class Pipeline:
         level = level_of(nir or Face(Stream.NIR, rgb.box, in_nir, rgb.score), work.nir)
         return self._likeness.measure(work.luma, rgb.landmarks, work.nir, in_nir, level) if level is not None else None
 
-    def _surface(self, rgb: Face | None, nir: Face | None, in_nir: F32 | None, deep: bool, work: _Work) -> Surface | None:
+    def _surface(
+        self, rgb: Face | None, nir: Face | None, in_nir: F32 | None, depth: Frame | None, in_depth: F32 | None, work: _Work
+    ) -> Surface | None:
         if nir is None or work.nir is None or (level := level_of(nir, work.nir)) is None:
             return None
-        depth, marks = self._grid if deep else None, None if rgb is None else rgb.landmarks
-        return self._surfaces.measure(depth, work.nir, nir.landmarks if in_nir is None else in_nir, level, work.luma, marks)
+        there, marks = nir.landmarks if in_nir is None else in_nir, None if rgb is None else rgb.landmarks
+        found = self._surfaces.measure(self._grid if depth is not None else None, work.nir, there, level, work.luma, marks)
+        if depth is None or in_depth is None:
+            return found
+        fall = self._surfaces.falloff(depth.data, in_depth, work.nir, there, level)
+        return found if fall is None else replace(found, falloff=fall[0], gain=fall[1])
 
-    def _together(
-        self, fs: FrameSet, rgb: Face | None, nir: Face | None, in_nir: F32 | None, there: F32 | None, work: _Work
-    ) -> float | None:
-        if fs.depth is None or there is None or nir is None or work.nir is None or (level := level_of(nir, work.nir)) is None:
-            return None
-        marks = nir.landmarks if in_nir is None else in_nir
-        return self._scrutiny.together(fs.depth.data, there, work.nir, marks, level, work.luma, None if rgb is None else rgb.landmarks)
-
-    def _in_colour(self, fs: FrameSet, rgb: Face | None) -> float | None:
-        return self._scrutiny.colour(fs.rgb.data, rgb.landmarks) if fs.rgb is not None and rgb is not None else None
+    def _marks(self, fs: FrameSet, work: _Work, stream: Stream) -> F32:
+        """Return the landmarks to cut a face out at: those of a closer look, in NIR those of a colour picture that shows it in the same place."""
+        face = work.faces[stream]
+        if stream is Stream.NIR and fs.rgb is not None and fs.nir is not None and Stream.RGB in work.closer:
+            carried = transfer(work.closer[Stream.RGB].landmarks, fs.rgb, fs.nir, None)
+            if carried is not None and same_place(carried, face.landmarks):
+                return carried
+        image = fs.rgb.data if stream is Stream.RGB and fs.rgb is not None else work.nir
+        work.closer[stream] = face if image is None else self._detector.closer(image, face)
+        return work.closer[stream].landmarks
 
     def _align(self, fs: FrameSet, work: _Work, stream: Stream) -> Crop | None:
-        graph, marks = self._recogniser, work.faces[stream].landmarks
+        graph, marks = self._recogniser, self._marks(fs, work, stream)
         mean, scale = graph.entry.mean, graph.entry.scale
         if stream is Stream.RGB and fs.rgb is not None:
             return align_rgb(fs.rgb, marks, graph.input, mean=mean, scale=scale)
-        level = level_of(work.faces[stream], work.nir) if work.nir is not None else None
-        if work.nir is None or level is None:
+        if work.nir is None or (level := level_of(work.faces[stream], work.nir)) is None:
             return None
         return align_nir(work.nir, marks, level, graph.input, mean=mean, scale=scale)
 
@@ -262,8 +264,7 @@ def _exposed(face: Face | None, frame: Frame | None) -> bool:
     """Say whether the lit NIR picture is neither dim nor clipped where the face should be."""
     if face is None or frame is None:
         return False
-    quality = assess(face, frame.data, 1, nir=True)
-    return not {Hint.NIR_TOO_DIM, Hint.NIR_SATURATED, Hint.NO_FACE} & set(quality.hints)
+    return not {Hint.NIR_TOO_DIM, Hint.NIR_SATURATED, Hint.NO_FACE} & set(assess(face, frame.data, 1, nir=True).hints)
 
 
 def _summary(work: _Work, fs: FrameSet) -> tuple[Quality | None, tuple[Hint, ...]]:

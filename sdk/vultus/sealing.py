@@ -1,4 +1,4 @@
-"""Seal bytes so that no one without the key reads them and no one changes them unseen; the only door to cryptography and keyring.
+"""Seal bytes so that no one without the key reads them and no one changes them unseen; the door to keyring, and for what is stored to cryptography.
 
 AES-256-GCM with a fresh random nonce for each seal. The key in use is derived (HKDF-SHA256) from the 32-byte master key and the
 store's own random id, one key a purpose, so that no two stores and no two purposes share one.
@@ -42,10 +42,14 @@ class KeySource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class KeyFile:
-    """A file of 32 random bytes that only its owner may read. A copy of the folder holds store and key: guard the folder."""
+    """A file of 32 random bytes that only its owner may read. A copy of the folder holds store and key: guard the folder.
+
+    remedy: what to do, other than putting the file back, when it is lost.
+    """
 
     path: Path
     name: str = "file"
+    remedy: str = "remove the store and enrol again"
 
     def load(self) -> bytes:
         """Return the key; raises StoreError when the file is missing, a link, of a wrong length, or readable by others."""
@@ -53,7 +57,7 @@ class KeyFile:
         try:
             descriptor = os.open(self.path, flags)
         except FileNotFoundError as error:
-            raise StoreError(f"the key file {self.path} is missing: put it back, or remove the store and enrol again") from error
+            raise StoreError(f"the key file {self.path} is missing: put it back, or {self.remedy}") from error
         except OSError as error:
             raise translate_os_error(error, self.path, "the key file") from error
         try:
@@ -64,8 +68,7 @@ class KeyFile:
             os.close(descriptor)
         if len(key) != KEY_BYTES:
             raise StoreError(
-                f"the key file {self.path} has {info.st_size} bytes, not {KEY_BYTES}: put the right file back, "
-                "or remove it and the store and enrol again"
+                f"the key file {self.path} has {info.st_size} bytes, not {KEY_BYTES}: put the right file back, or {self.remedy}"
             )
         return key
 
@@ -98,12 +101,13 @@ class Keyring:
 
     account: str
     name: str = "keyring"
+    remedy: str = "remove the store and enrol again"
 
     def load(self) -> bytes:
         """Return the key; raises StoreError when the keyring cannot be reached or has none for this store."""
         text = self._ask()
         if text is None:
-            raise StoreError("the system keyring has no key for this store: unlock or restore it, or remove the store and enrol again")
+            raise StoreError(f"the system keyring has no key for {self.account[:16]}: unlock or restore it, or {self.remedy}")
         return self._parse(text)
 
     def obtain(self) -> bytes:
@@ -130,15 +134,14 @@ class Keyring:
         except keyring.errors.KeyringError as error:
             raise StoreError(f"the system keyring refused ({type(error).__name__}): unlock it, or use VULTUS_KEY=file") from error
 
-    @staticmethod
-    def _parse(text: str) -> bytes:
+    def _parse(self, text: str) -> bytes:
         """Read the entry's 64 hex digits."""
         try:
             key = bytes.fromhex(text)
         except ValueError:
             key = b""
         if len(key) != KEY_BYTES:
-            raise StoreError("the system keyring's entry for this store is not a key: restore it, or remove the store and enrol again")
+            raise StoreError(f"the system keyring's entry for {self.account[:16]} is not a key: restore it, or {self.remedy}")
         return key
 
 
@@ -198,6 +201,13 @@ class Sealer:
     def tag(self, name: str) -> bytes:
         """Return a keyed hash (32 bytes) by which a name is found without being readable."""
         return hmac.new(self._tag_key, name.encode(), hashlib.sha256).digest()
+
+
+def stretch(passphrase: str, salt: bytes, log2_n: int) -> bytes:
+    """Return the 32-byte key of a passphrase by scrypt (RFC 7914; r = 8, p = 1): 2**(log2_n + 10) bytes of memory make guessing dear."""
+    from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+
+    return Scrypt(salt=salt, length=KEY_BYTES, n=1 << log2_n, r=8, p=1).derive(passphrase.encode())
 
 
 def _derive(master: bytes, store_id: bytes, purpose: str) -> bytes:

@@ -2,7 +2,9 @@
 
 VULTUS_STORE   the template store's path        VULTUS_DEVICE   the device's URL
 VULTUS_KEY     where a new store's key goes: file (default) or keyring
+VULTUS_RECORDING_KEY  the key file of encrypted recordings    VULTUS_PASSPHRASE  the passphrase of encrypted recordings
 VULTUS_CALIBRATION  a sensor's own calibration file, several apart by ":"; default: every .json in the user's folder for them
+VULTUS_HEADS   the folder of this host's identity and the sensor heads that it is paired with
 VULTUS_DATA    a folder of evaluation data, for tests and measurements
 """
 
@@ -10,7 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +28,8 @@ class Settings:
     key: str
     data: Path | None
     calibrations: tuple[Path, ...] = ()
+    recording_key: Path | None = None
+    passphrase: str | None = field(default=None, repr=False)
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
@@ -36,12 +40,15 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         raise ValueError(f"VULTUS_KEY must be {' or '.join(KEY_KINDS)}, got {key!r}")
     data = env.get("VULTUS_DATA")
     store = env.get("VULTUS_STORE")
+    key_path = env.get("VULTUS_RECORDING_KEY")
     return Settings(
         store=Path(store).expanduser() if store else default_store(),
         device=env.get("VULTUS_DEVICE"),
         key=key,
         data=Path(data).expanduser() if data else None,
         calibrations=_calibrations(env.get("VULTUS_CALIBRATION")),
+        recording_key=Path(key_path).expanduser() if key_path else None,
+        passphrase=env.get("VULTUS_PASSPHRASE"),
     )
 
 
@@ -55,6 +62,29 @@ def _calibrations(named: str | None) -> tuple[Path, ...]:
 def calibration_folder() -> Path:
     """Return where `vultus calibrate` puts a sensor's calibration unless it is told otherwise."""
     return default_store().parent / "calibrations"
+
+
+def pairing_folder(environ: Mapping[str, str] | None = None) -> Path:
+    """Return where this host's identity and the sensor heads that it is paired with are kept."""
+    named = (os.environ if environ is None else environ).get("VULTUS_HEADS")
+    return Path(named).expanduser() if named else default_store().parent / "heads"
+
+
+def camera_folder() -> Path:
+    """Return where `vultus devices --qualify` puts what it measured of a camera."""
+    import platformdirs
+
+    return platformdirs.user_config_path("vultus", appauthor=False) / "cameras"
+
+
+def camera_calibration_folder() -> Path:
+    """Return where `vultus calibrate-camera` puts a device's cameras, and where devices look for them."""
+    return default_store().parent / "cameras"
+
+
+def default_recording_key() -> Path:
+    """Return where the key file of encrypted recordings lies when nobody says otherwise."""
+    return default_store().parent / "recordings.key"
 
 
 def default_store() -> Path:

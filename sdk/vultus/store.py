@@ -11,58 +11,22 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from vultus import database, ledger
 from vultus.errors import AlreadyEnrolled, NotEnrolled, StoreAltered, StoreError, StoreOutdated
+from vultus.guard import Device
+from vultus.ledger import AttemptState
 from vultus.sealing import KeyFile, Keyring, KeySource, Sealer, bind
-from vultus.templates import FORMAT, Template, check_user, decode, encode
+from vultus.templates import FORMAT, Enrolled, Entry, Template, check_user, decode, encode
 
 __all__ = ["AttemptState", "Enrolled", "Entry", "Template", "TemplateStore"]
 
 BUSY_S: Final = 3.0
 """Seconds to wait for another process; a write takes milliseconds, so this is a crowd or a stuck process."""
 _ID_BYTES: Final = 16
-
-
-@dataclass(frozen=True, slots=True)
-class AttemptState:
-    """Failed attempts since the last success: `last_ns` is the clock of the latest as it was given, 0 when there is none."""
-
-    count: int = 0
-    last_ns: int = 0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Enrolled:
-    """Everyone that one graph can compare with; `outdated` names those whom it cannot, who must enrol again."""
-
-    templates: tuple[Template, ...]
-    outdated: tuple[str, ...]
-
-    def __iter__(self) -> Iterator[Template]:
-        return iter(self.templates)
-
-    def __len__(self) -> int:
-        return len(self.templates)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Entry:
-    """One record for a listing: the template, or why it cannot be read (altered, or of another format)."""
-
-    record: int
-    content: Template | StoreError
-
-    def readable(self) -> Template:
-        """Return the template or raise what keeps it from being read."""
-        if isinstance(self.content, StoreError):
-            raise self.content
-        return self.content
 
 
 class TemplateStore:
@@ -202,17 +166,16 @@ class TemplateStore:
         """Return the failed attempts of a user, or for None of identification without a name; raises NotEnrolled."""
         with self._file.transaction(write=False) as sql:
             book = self._read_ledger(sql)
-            return AttemptState(*book.attempts.get(self._counter(sql, user), (0, 0)))
+            return book.attempts.get(self._counter(sql, user), AttemptState())
 
-    def record_failure(self, user: str | None, now_ns: int) -> AttemptState:
-        """Count one failed attempt at `now_ns` (Unix epoch) and return the new state, which is on the disk by then."""
+    def record_failure(self, user: str | None, now_ns: int, *, spoof: bool = False) -> AttemptState:
+        """Count one failed match, or one `spoof`, at `now_ns` (Unix epoch) and return the new state, which is on the disk by then."""
         if type(now_ns) is not int or not 0 <= now_ns < 2**63:
             raise ValueError("now_ns must be a non-negative integer number of nanoseconds")
         with self._file.transaction(write=True) as sql:
             book = self._read_ledger(sql)
             counter = self._counter(sql, user)
-            state = AttemptState(book.attempts.get(counter, (0, 0))[0] + 1, now_ns)
-            book.attempts[counter] = (state.count, state.last_ns)
+            state = book.attempts[counter] = book.attempts.get(counter, AttemptState()).and_one(now_ns, spoof=spoof)
             self._write_ledger(sql, book, changed=False)
         return state
 
@@ -223,6 +186,20 @@ class TemplateStore:
         with self._file.transaction(write=True) as sql:
             book = self._read_ledger(sql)
             book.attempts.pop(self._counter(sql, user), None)
+            self._write_ledger(sql, book, changed=False)
+
+    def guarded(self) -> frozenset[Device]:
+        """Return the devices that a liveness calibration guarded; without one they accept nobody any more."""
+        with self._file.transaction(write=False) as sql:
+            return frozenset(self._read_ledger(sql).guarded)
+
+    def guard(self, device: Device, *, drop: bool = False) -> None:
+        """Remember that a liveness calibration guards a device, or with `drop` forget it; writes nothing when that is so already."""
+        if (device in self.guarded()) is not drop:
+            return
+        with self._file.transaction(write=True) as sql:
+            book = self._read_ledger(sql)
+            book.guarded = book.guarded - {device} if drop else book.guarded | {device}
             self._write_ledger(sql, book, changed=False)
 
     def _counter(self, sql: sqlite3.Connection, user: str | None) -> str:

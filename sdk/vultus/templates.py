@@ -1,6 +1,6 @@
 """Hold one enrolled user and turn it into bytes and back; nothing here is sealed yet.
 
-Format 1: a 32-bit length, that many bytes of JSON (user, time, device, calibration, and modality and length of each embedding),
+Format 1: a 32-bit length, that many bytes of JSON (user, time, device, calibration, guard, and modality and length of each embedding),
 then the embeddings as little-endian float32, bit for bit.
 """
 
@@ -9,14 +9,16 @@ from __future__ import annotations
 import json
 import struct
 import unicodedata
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
 
+from vultus.errors import StoreError
 from vultus.frames import DeviceIdentity, Source
-from vultus.types import Embedding, Modality
+from vultus.guard import Guard
+from vultus.types import Embedding, Modality, Reason
 
 FORMAT: Final = 1
 MAX_NAME: Final = 128
@@ -45,7 +47,8 @@ def check_user(name: str) -> str:
 class Template:
     """What is kept of one enrolled user: embeddings of one graph (any mix of modalities), when and how they were taken.
 
-    `created_ns` counts from the Unix epoch; `device` None means unknown; `calibration` is the id of the one in use at enrolment.
+    `created_ns` counts from the Unix epoch; `device` None means unknown; `calibration` is the id of the one in use at enrolment;
+    `guard` is what a sign-in must show at least (empty in templates made before there were guards).
     Raises TypeError or ValueError for what cannot be stored.
     """
 
@@ -54,6 +57,7 @@ class Template:
     created_ns: int
     device: DeviceIdentity | None = None
     calibration: str = ""
+    guard: Guard = field(default_factory=Guard)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "user", check_user(self.user))
@@ -76,6 +80,48 @@ class Template:
         return {m: n for m in Modality if (n := sum(e.modality is m for e in self.embeddings))}
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Enrolled:
+    """Everyone that one graph can compare with; `outdated` names those whom it cannot, who must enrol again."""
+
+    templates: tuple[Template, ...]
+    outdated: tuple[str, ...]
+
+    def __iter__(self) -> Iterator[Template]:
+        return iter(self.templates)
+
+    def __len__(self) -> int:
+        return len(self.templates)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """One record for a listing: the template, or why it cannot be read (altered, or of another format)."""
+
+    record: int
+    content: Template | StoreError
+
+    def readable(self) -> Template:
+        """Return the template or raise what keeps it from being read."""
+        if isinstance(self.content, StoreError):
+            raise self.content
+        return self.content
+
+
+@dataclass(frozen=True, slots=True)
+class Enrollment:
+    """How an enrolment ended: `reason` is ACCEPTED when the template was stored; `samples` counts embeddings by modality."""
+
+    user: str
+    reason: Reason
+    samples: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def enrolled(self) -> bool:
+        """True when the template is in the store."""
+        return self.reason is Reason.ACCEPTED
+
+
 def encode(template: Template) -> bytes:
     """Write a template as bytes of the present format."""
     device = template.device
@@ -84,6 +130,7 @@ def encode(template: Template) -> bytes:
             "user": template.user,
             "created_ns": template.created_ns,
             "calibration": template.calibration,
+            "guard": template.guard.to_dict(),
             "device": None if device is None else [device.kind, device.model, device.serial, device.source.value],
             "embeddings": [[e.modality.value, e.vector.size] for e in template.embeddings],
         }
@@ -102,6 +149,7 @@ def decode(data: bytes, graph: str) -> Template:
             created_ns=head["created_ns"],
             device=_device(head["device"]),
             calibration=head["calibration"],
+            guard=Guard.from_dict(head["guard"]) if "guard" in head else Guard(),
         )
     except (struct.error, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not a template: {type(error).__name__}") from error
@@ -137,5 +185,6 @@ def describe(template: Template) -> Mapping[str, Any]:
         "embeddings": {m.value: n for m, n in template.count().items()},
         "graph": template.graph,
         "calibration": template.calibration,
+        "guard": template.guard.to_dict(),
         "device": None if device is None else {"kind": device.kind, "model": device.model, "source": device.source.value},
     }

@@ -1,6 +1,6 @@
 """Hold a device to every rule that the SDK relies on: `check_device(factory)`.
 
-Each rule of DEVICE_CHECKS has an id and can be run alone. What needs broken hardware, such as the state lost, is not covered.
+Each rule of DEVICE_CHECKS has an id and can be run alone. `vultus.testing_lost` has those for a cable that is pulled.
 """
 
 from __future__ import annotations

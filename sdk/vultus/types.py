@@ -16,15 +16,7 @@ from typing import Any, NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from vultus.frames import (
-    DeviceIdentity,
-    Extrinsics,
-    Frame,
-    FrameSet,
-    Intrinsics,
-    Source,
-    Stream,
-)
+from vultus.frames import DeviceIdentity, Extrinsics, Frame, FrameSet, Intrinsics, Source, Stream
 
 __all__ = [
     "F32",
@@ -105,7 +97,7 @@ class Embedding:
     def __post_init__(self) -> None:
         if self.vector.dtype != np.float32 or self.vector.ndim != 1 or not np.isfinite(self.vector).all():
             raise ValueError("an embedding is one finite float32 vector")
-        if abs(float(self.vector @ self.vector) - 1.0) > 1e-3:
+        if not self.vector.size or np.abs(self.vector).max() > 1.01 or abs(float(self.vector @ self.vector) - 1.0) > 1e-3:
             raise ValueError("an embedding has unit length")
 
 
@@ -145,6 +137,7 @@ class Reason(enum.StrEnum):
     ACCEPTED = "accepted"
     SOURCE_NOT_ALLOWED = "source_not_allowed"
     STREAM_MISSING = "stream_missing"
+    REPEATED = "repeated"
     STALE = "stale"
     NO_FACE = "no_face"
     MULTIPLE_FACES = "multiple_faces"
@@ -157,6 +150,7 @@ class Reason(enum.StrEnum):
     MATCH_MISSING = "match_missing"
     NOT_CALIBRATED = "not_calibrated"
     NOT_ENROLLED = "not_enrolled"
+    OTHER_DEVICE = "other_device"
     LOCKED = "locked"
     TIMEOUT = "timeout"
     CANCELLED = "cancelled"
@@ -226,7 +220,7 @@ class Match:
     """Comparison of a probe with one enrolled user.
 
     `fmr` is the false-match rate expected at this evidence and `fmr_upper` its upper 95 % bound; `log_lr` is in nats.
-    `miss_rate` is the share of genuine attempts with this evidence or less, None = not measured. `threshold` is the first pair's score at `target_fmr`.
+    `miss_rate` is the share of genuine attempts with this or less, None = not measured. `score` and the `threshold` are the first pair's, or joint.
     """
 
     score: float = field(repr=False)

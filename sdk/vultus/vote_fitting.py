@@ -2,79 +2,196 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from vultus.errors import CalibrationError
-from vultus.stages.vote import CUES, NETWORK, WITH_NETWORK, Vote, rows_of, spread, standard
+from vultus.stages.vote import CUES, Vote, anyhow_off, enough, frontal, of_pose, rows_of, standard
 
 F64 = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+Texts = npt.NDArray[np.str_]
+_Clouds = tuple[Vote, list[str]]
 Values = Sequence[Mapping[str, float | None]]
 
 MIN_PEOPLE: Final = 20
 MIN_SAMPLES: Final = 100
 """Live samples without which a quantile of one in a hundred says nothing."""
 FOLDS: Final = 5
-STRENGTH: Final = 0.05
-"""Inverse weight of the weights' squares in the logistic fit: strong, for 45 or 55 weights and a few hundred live samples."""
+LEAST_SPECIES: Final = 3
+"""Species without which none can be held out of a mixture."""
+LEAST_OF_SPECIES: Final = 10
+"""Presentations without which a species makes no cloud."""
+RIDGE: Final = 1e-3
+UNKNOWN: Final = 0.05
+"""Share of attacks that are of no simulated species; chosen, not measured."""
+WIDER: Final = 0.1
+"""Added to the variance of every cloud, in squared deviations of live faces."""
 UNSURE: Final = 0.02
 REFUSED: Final = 0.01
 """Shares of live samples, of people held out of the fit, below whose ratio the vote abstains and fails."""
 
 
-def fit_vote(live: Values, people: Sequence[str], attacks: Values, attacked: Sequence[str]) -> Vote:
-    """Return the vote. `people` names who is seen in each live sample, `attacked` whose pictures each attack shows.
+def fit_vote(live: Values, people: Sequence[str], attacks: Values, attacked: Sequence[str], species: Sequence[str]) -> Vote:
+    """Return the vote. `people` names who is seen in each live sample, `attacked` whose pictures each attack shows, `species` its species.
 
-    Limits are quantiles of the ratios that each fifth of the people gets from a fit on the others. Raises CalibrationError on too few.
+    Heads turned too far are left out. Limits are quantiles of the ratios that each fifth of the people gets from a fit on the others; the
+    ratios are brought to scale on those and on attacks of people and species held out, which the vote keeps for a policy to look rates up.
+    Raises CalibrationError on too few.
     """
-    names = sorted(set(people))
-    if len(names) < MIN_PEOPLE or len(live) < MIN_SAMPLES:
+    return fit_votes(live, people, attacks, attacked, species, ("",))[""]
+
+
+def fit_votes(
+    live: Values, people: Sequence[str], attacks: Values, attacked: Sequence[str], species: Sequence[str], without: Iterable[str]
+) -> dict[str, Vote]:
+    """Return as `fit_vote` does one vote for each name in `without`, fitted without the attacks of that species ("" leaves none out).
+
+    The scale of the ratios is that of all species, each held out of its own.
+    """
+    x, y = _Rows.of(live, people, [""] * len(live)), _Rows.of(attacks, attacked, species)
+    _check(x, y)
+    fold = {name: i % FOLDS for i, name in enumerate(sorted(set(x.who)))}
+    mine, theirs = np.array([fold[p] for p in x.who]), np.array([fold.get(p, FOLDS) for p in y.who])
+    whole = _clouds(x, y)
+    parts = [(_clouds(x.where(mine != k), y.where(theirs != k)), x.where(mine == k)) for k in range(FOLDS)]
+    slope, offset, tables = _scale(np.concatenate([_ratios(vote, rows) for (vote, _), rows in parts]), _held_out(x, mine, y, theirs))
+    out = {}
+    for name in without:
+        ratios = np.sort(slope * np.concatenate([_ratios(_without(clouds, name), rows) for clouds, rows in parts]) + offset)
+        good, bad = float(np.quantile(ratios, UNSURE)), float(np.quantile(ratios, REFUSED))
+        vote = replace(_without(whole, name), pass_llr=good, fail_llr=bad, slope=slope, offset=offset)
+        out[name] = replace(vote, live=ratios, attacks={k: v for k, v in tables.items() if k != name})
+    return out
+
+
+def _check(x: _Rows, y: _Rows) -> None:
+    """Raise CalibrationError on too few live samples, people, attacks or species."""
+    names, kinds = len(set(x.who)), len(set(y.kind))
+    if names < MIN_PEOPLE or len(x.who) < MIN_SAMPLES:
         raise CalibrationError(
-            f"{len(live)} live samples of {len(names)} people; a liveness calibration needs {MIN_SAMPLES} of {MIN_PEOPLE} people"
+            f"{len(x.who)} live samples of {names} people; a liveness calibration needs {MIN_SAMPLES} of {MIN_PEOPLE} people"
         )
-    if len(attacks) < len(live):
-        raise CalibrationError(f"{len(attacks)} simulated attacks; a liveness calibration needs as many as live samples, {len(live)}")
-    cues = WITH_NETWORK if any(NETWORK in v for v in live) else CUES
-    x, y = rows_of(live, cues), rows_of(attacks, cues)
-    fold = {name: i % FOLDS for i, name in enumerate(names)}
-    mine, theirs = np.array([fold[p] for p in people]), np.array([fold.get(p, FOLDS) for p in attacked])
-    ratios = np.empty(len(x))
-    for k in range(FOLDS):
-        mean, deviation, weights = _weights(x[mine != k], y[theirs != k])
-        ratios[mine == k] = spread(standard(x[mine == k], mean, deviation)) @ weights
-    mean, deviation, weights = _weights(x, y)
-    return Vote(mean, deviation, weights, float(np.quantile(ratios, UNSURE)), float(np.quantile(ratios, REFUSED)), cues)
+    if len(y.who) < len(x.who) or kinds < LEAST_SPECIES:
+        raise CalibrationError(
+            f"{len(y.who)} simulated attacks of {kinds} species; a liveness calibration needs as many as live samples, "
+            f"{len(x.who)}, of {LEAST_SPECIES} species"
+        )
 
 
-def _weights(live: F64, attacks: F64) -> tuple[F64, F64, F64]:
-    """Return the live faces' means and deviations and the weights of a logistic fit with equal priors."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rows:
+    """Cue values (m, n), poses (m, 2), and whose and of which species each is."""
+
+    values: F64
+    poses: F64
+    who: Texts
+    kind: Texts
+
+    @classmethod
+    def of(cls, values: Values, who: Sequence[str], kind: Sequence[str]) -> _Rows:
+        """Return the rows of those whose heads are turned little enough and of whom enough was measured."""
+        rows, poses = rows_of(values)
+        kept = np.array([frontal(p) for p in poses], bool) & enough(rows)
+        return cls(rows[kept], poses[kept], np.array(who, str)[kept], np.array(kind, str)[kept])
+
+    def where(self, kept: Mask) -> _Rows:
+        """Return some of the rows."""
+        return _Rows(self.values[kept], self.poses[kept], self.who[kept], self.kind[kept])
+
+
+def _clouds(live: _Rows, attacks: _Rows) -> _Clouds:
+    """Fit the course of live faces over their pose, and a shrunk normal cloud to them and to each species (Ledoit and Wolf 2004).
+
+    The vote has neither scale nor limits yet; the names are those of its species.
+    """
+    from sklearn.covariance import LedoitWolf
+
+    known = np.isfinite(live.values)
+    middle = np.where(known, live.values, 0.0).sum(0) / np.maximum(known.sum(0), 1)
+    design = of_pose(live.poses)
+    normal = design.T @ design + RIDGE * np.eye(design.shape[1])
+    course = np.asarray(np.linalg.solve(normal, design.T @ np.where(known, live.values - middle, 0.0)), np.float64)
+    course[0] += middle
+    off = np.where(known, live.values - design @ course, 0.0)
+    deviation = np.sqrt((off**2).sum(0) / np.maximum(known.sum(0), 1))
+    deviation = np.asarray(np.where(deviation > 1e-6, deviation, 1.0), np.float64)
+    names = [str(name) for name in sorted(set(attacks.kind)) if (attacks.kind == name).sum() >= LEAST_OF_SPECIES]
+    groups = [live, *(attacks.where(attacks.kind == name) for name in names)]
+    fits = [LedoitWolf().fit(standard(g.values, g.poses, course, deviation)) for g in groups]
+    means, spreads = np.stack([f.location_ for f in fits]), np.stack([f.covariance_ for f in fits])
+    # A species that the simulator makes alike is wider than it looks, and a cue that was never measured has no width at all.
+    spreads = spreads + WIDER * np.eye(means.shape[1])
+    unknown, wide = anyhow_off(means[0], spreads[0])
+    shares = np.concatenate([np.full(len(names), (1 - UNKNOWN) / len(names)), np.full(len(unknown), UNKNOWN / len(unknown))])
+    return Vote(course, deviation, np.concatenate([means, unknown]), np.concatenate([spreads, wide]), shares, 0.0, 0.0), names
+
+
+def _without(clouds: _Clouds, species: str) -> Vote:
+    """Return the vote without the cloud of a species."""
+    vote, names = clouds
+    if species not in names:
+        return vote
+    gone = names.index(species)
+    means, spreads, shares = np.delete(vote.means, 1 + gone, 0), np.delete(vote.spreads, 1 + gone, 0), np.delete(vote.shares, gone)
+    return replace(vote, means=means, spreads=spreads, shares=shares / shares.sum())
+
+
+def _ratios(vote: Vote, rows: _Rows) -> F64:
+    return np.array([vote.ratio(values, pose) for values, pose in zip(rows.values, rows.poses, strict=True)], np.float64)
+
+
+def _held_out(x: _Rows, mine: Ints, y: _Rows, theirs: Ints) -> dict[str, F64]:
+    """Return the ratios of each species' attacks without that species' cloud, each half of the people's from a fit without them."""
+    names = [str(name) for name in sorted(set(y.kind))]
+    out = {name: np.empty(int((y.kind == name).sum())) for name in names}
+    for half in (0, 1):
+        clouds = _clouds(x.where(mine % 2 != half), y.where(theirs % 2 != half))
+        for name in names:
+            own = theirs[y.kind == name] % 2 == half
+            out[name][own] = _ratios(_without(clouds, name), y.where(y.kind == name).where(own))
+    return out
+
+
+def _scale(live: F64, attacks: Mapping[str, F64]) -> tuple[float, float, dict[str, F64]]:
+    """Return slope and offset that make held-out ratios mean what they say, every species counting alike, and the attacks' so scaled."""
     from sklearn.linear_model import LogisticRegression
 
-    known = np.isfinite(live)
-    counts = np.maximum(known.sum(0), 1)
-    mean = np.where(known, live, 0.0).sum(0) / counts
-    deviation = np.sqrt(np.where(known, (live - mean) ** 2, 0.0).sum(0) / counts)
-    deviation = np.where(deviation > 1e-6, deviation, 1.0)
-    x = spread(standard(np.concatenate([live, attacks]), mean, deviation))
-    y = np.concatenate([np.ones(len(live)), np.zeros(len(attacks))])
-    share = np.where(y == 1, 0.5 / len(live), 0.5 / len(attacks)) * len(y)
-    model = LogisticRegression(C=STRENGTH, max_iter=2000).fit(x[:, 1:], y, sample_weight=share)
-    return mean, deviation, np.concatenate([model.intercept_, model.coef_[0]])
+    ratios = np.concatenate([live, *attacks.values()])
+    truth = np.concatenate([np.ones(live.size), np.zeros(ratios.size - live.size)])
+    share = [np.full(live.size, 0.5 / live.size), *(np.full(a.size, 0.5 / a.size / len(attacks)) for a in attacks.values())]
+    model = LogisticRegression(C=1e6, max_iter=2000).fit(ratios[:, None], truth, sample_weight=np.concatenate(share) * ratios.size)
+    # A slope of nought or less would mean that the vote knows nothing; it is kept as it is and the rates of the tables say so.
+    rising = bool(model.coef_[0, 0] > 0)
+    slope, offset = (float(model.coef_[0, 0]), float(model.intercept_[0])) if rising else (1.0, 0.0)
+    return slope, offset, {name: np.sort(slope * found + offset) for name, found in attacks.items()}
 
 
 def vote_document(vote: Vote, *, people: int, live: int, attacks: Mapping[str, int]) -> dict[str, Any]:
     """Return the vote as a calibration file holds it, with what it was fitted on."""
     return {
-        "cues": list(vote.cues),
-        "mean": vote.mean.tolist(),
+        "cues": list(CUES),
+        "course": vote.course.tolist(),
         "deviation": vote.deviation.tolist(),
-        "weights": vote.weights.tolist(),
+        "means": vote.means.tolist(),
+        "spreads": vote.spreads.tolist(),
+        "shares": vote.shares.tolist(),
+        "slope": vote.slope,
+        "offset": vote.offset,
         "pass_llr": vote.pass_llr,
         "fail_llr": vote.fail_llr,
         "people": people,
         "live_samples": live,
         "simulated_attacks": dict(attacks),
+        "tables": {"live": _quantiles(vote.live), "attacks": {name: _quantiles(found) for name, found in vote.attacks.items()}},
     }
+
+
+def _quantiles(ratios: F64) -> list[float]:
+    """Return the ratios in rising order, rounded: they belong to nobody any more."""
+    return [round(float(r), 3) for r in np.sort(ratios)]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
+import shutil
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +20,12 @@ from vultus.devices.simulator import Scene, SceneKind, Sensor, Simulator
 from vultus.errors import DeviceLost
 from vultus.frames import DeviceIdentity, Frame, FrameSet, Source, Stream
 from vultus.testing import DEVICE_CHECKS, DeviceCheck, check_device
+from vultus.testing_lost import LOST_CHECKS, LostCheck, check_lost
+
+# The import mode of the suite makes no packages of its folders.
+_spec = importlib.util.spec_from_file_location("serial_lines", Path(__file__).resolve().parents[1] / "serial" / "conftest.py")
+lines = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(lines)
 
 SMALL = Sensor(width=96, height=80, focal_px=100)
 POINTS = np.array([(52, 60), (76, 60), (64, 74), (54, 88), (74, 88)], np.float32)
@@ -34,9 +44,36 @@ def portrait() -> Portrait:
 
 
 @pytest.fixture(scope="module")
-def factories(portrait: Portrait, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Callable[[], Device]]:
+def serial_cable(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[lines.PtyHead | None]:
+    """Build the serial head's firmware core for this machine and run it on a pseudo-terminal; None without a compiler."""
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        yield None
+        return
+    folder = tmp_path_factory.mktemp("serial")
+    host = [str(repository / "native" / "serial" / "host" / name) for name in ("main.c", "no_button.c")]
+    subprocess.run([compiler, "-O2", *lines.sources(repository), *host, "-o", str(folder / "program")], check=True)
+    head = lines.PtyHead(folder / "program", folder / "port")
+    yield head
+    head.unplug()
+
+
+@pytest.fixture(scope="module")
+def serial_head(serial_cable: lines.PtyHead | None) -> Path | None:
+    """Return the serial head's port; None without a compiler."""
+    return serial_cable.name if serial_cable is not None else None
+
+
+@pytest.fixture(scope="module")
+def factories(portrait: Portrait, serial_head: Path | None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Callable[[], Device]]:
     """Return a maker for each kind of device."""
     folder = tmp_path_factory.mktemp("devices")
+
+    def serial(options: str) -> Device:
+        if serial_head is None:
+            pytest.skip("no C compiler")
+        return create_device(f"serial:{serial_head}?insecure=1{options}")
+
     with Simulator(portrait, Scene(SceneKind.FLAT_PRINT), SMALL, count=4) as simulator:
         frame_sets = list(simulator.frames())
         with Simulator(portrait, Scene(SceneKind.NO_FACE), SMALL, count=4) as empty:
@@ -53,16 +90,27 @@ def factories(portrait: Portrait, tmp_path_factory: pytest.TempPathFactory) -> d
         "replay": lambda: create_device(f"replay:{folder / 'a.mcap'}"),
         "replay-as-recorded": lambda: create_device(f"replay:{folder / 'a.mcap'}?speed=recorded"),
         "images": lambda: create_device(f"images:{folder / 'index.csv'}?person=drawn"),
+        "serial": lambda: serial(""),
+        "serial-words": lambda: serial("&framing=words"),
         "simulator": lambda: Simulator(portrait, Scene(), SMALL),
         "simulator-finite": lambda: Simulator(portrait, Scene(SceneKind.SCREEN_REPLAY), SMALL, count=3),
     }
 
 
 @pytest.mark.parametrize("check", DEVICE_CHECKS, ids=lambda c: c.id)
-@pytest.mark.parametrize("name", ["replay", "replay-as-recorded", "images", "simulator", "simulator-finite"])
+@pytest.mark.parametrize("name", ["replay", "replay-as-recorded", "images", "serial", "serial-words", "simulator", "simulator-finite"])
 def test_every_device_keeps_every_rule(factories: dict[str, Callable[[], Device]], name: str, check: DeviceCheck) -> None:
     """A device of the SDK keeps each rule of the conformance suite."""
     check.run(factories[name])
+
+
+@pytest.mark.parametrize("check", LOST_CHECKS, ids=lambda c: c.id)
+def test_a_serial_head_keeps_every_rule_of_a_pulled_cable(serial_cable: lines.PtyHead | None, check: LostCheck) -> None:
+    """A serial head that goes away is lost by every rule, and opens again once it is back."""
+    if serial_cable is None:
+        pytest.skip("no C compiler")
+    url = f"serial:{serial_cable.name}?insecure=1"
+    check.run(lambda: create_device(url), serial_cable.unplug, lambda: serial_cable.process or serial_cable.plug())
 
 
 @pytest.mark.parametrize(("name", "source"), [("replay", Source.RECORDING), ("images", Source.IMAGES), ("simulator", Source.SIMULATED)])
@@ -218,3 +266,50 @@ def test_rules_have_ids_and_sentences() -> None:
     ids = [c.id for c in DEVICE_CHECKS]
     assert len(set(ids)) == len(ids) >= 15
     assert all(c.rule.endswith(".") and len(c.rule) > 20 for c in DEVICE_CHECKS)
+
+
+class Cabled(Good):
+    """Gives frame sets without end while its cable is in; subclasses break one rule of the state lost each."""
+
+    plugged = True
+
+    def _open(self) -> Capabilities:
+        if not type(self).plugged:
+            raise DeviceLost("unplugged; plug it in")
+        return super()._open()
+
+    def _next(self, deadline: float) -> FrameSet | None:
+        if not type(self).plugged:
+            raise DeviceLost("unplugged; plug it in")
+        self.at += 1
+        return self.make(self.at)
+
+
+class NeverNotices(Cabled):
+    """Goes on without its cable."""
+
+    def _next(self, deadline: float) -> FrameSet | None:
+        self.at += 1
+        return self.make(self.at)
+
+
+class OpensUnplugged(Cabled):
+    """Opens without its cable."""
+
+    def _open(self) -> Capabilities:
+        return Good._open(self)
+
+
+def cable(kind: type[Cabled]) -> tuple[Callable[[], None], Callable[[], None]]:
+    """Return what pulls the cable of a kind of device, and what puts it back."""
+    return lambda: setattr(kind, "plugged", False), lambda: setattr(kind, "plugged", True)
+
+
+def test_the_rules_of_a_pulled_cable_catch_what_breaks_them() -> None:
+    """check_lost passes a good device with the ids of its checks, and names the rules that a bad one breaks."""
+    assert check_lost(Cabled, *cable(Cabled)) == tuple(c.id for c in LOST_CHECKS)
+    with pytest.raises(AssertionError, match=r"1 of 5 rules .*\nlost-stays-while-unplugged: an unplugged device could be opened"):
+        check_lost(OpensUnplugged, *cable(OpensUnplugged))
+    with pytest.raises(AssertionError, match=r"5 of 5 rules .*\nlost-refuses-calls: an unplugged device was read on and on"):
+        check_lost(NeverNotices, *cable(NeverNotices))
+    assert all(c.rule.endswith(".") for c in LOST_CHECKS)

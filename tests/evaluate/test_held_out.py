@@ -231,8 +231,9 @@ def test_a_blurred_face_in_8_bits_is_left_undecided(enrolled, portrait) -> None:
     assert decision.match is None
 
 
-def test_a_modality_without_a_calibration_is_left_undecided(enrolled, portrait) -> None:
+def test_a_modality_without_a_calibration_is_left_undecided(enrolled, portrait, monkeypatch) -> None:
     """NIR of a real camera that nobody calibrated is no evidence: undecided, whoever stands there."""
+    monkeypatch.setattr(enrolled, "policy", dataclasses.replace(enrolled.policy, bind_device=False))
     live = DeviceIdentity("v4l2", "camera", "1", Source.LIVE)
     dark = dataclasses.replace(portrait, device=live, rgb=None, depth=None)
     decision = enrolled.verify(dark, user="eileen")

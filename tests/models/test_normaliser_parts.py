@@ -1,4 +1,4 @@
-"""The simulation of NIR crops, the pictures it may read, and the file of a run."""
+"""Skin optics, the pictures that may be trained on, and the file of a run."""
 
 from __future__ import annotations
 
@@ -9,12 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from models.training.normaliser.config import make_run, read_run
-from models.training.normaliser.data import batch
-from models.training.normaliser.nir import Shape, simulate
-from models.training.normaliser.optics import Optics, reflectance
-from models.training.normaliser.portraits import Portraits, files
-
-SHAPE = Shape(np.dstack([np.zeros((112, 112, 2)), np.ones((112, 112))]).astype(np.float32), np.full((112, 112), 3, np.float32))
+from models.training.normaliser.portraits import files
+from models.training.synthesis.optics import Optics, reflectance
 
 
 def middling(nm: float = 850.0) -> Optics:
@@ -49,16 +45,6 @@ def test_blood_disappears_and_melanin_fades_in_nir() -> None:
     assert nir[0] > nir[2]
 
 
-def test_the_same_seed_gives_the_same_crop_and_another_seed_another() -> None:
-    """A simulated crop is decided by its picture, the face's shape and the seed."""
-    rgb = np.random.default_rng(5).integers(0, 255, (112, 112, 3), np.uint8)
-    first, again, other = (simulate(rgb, SHAPE, np.random.default_rng(s)) for s in (1, 1, 2))
-    assert first.dtype == np.uint8
-    assert first.shape == (112, 112)
-    assert np.array_equal(first, again)
-    assert not np.array_equal(first, other)
-
-
 @pytest.mark.parametrize("name", ["lfw", "rap3df-2017", "nuaa-dev", "print-screen"])
 def test_an_evaluation_set_cannot_be_trained_on(name: str, tmp_path: Path) -> None:
     """Naming any set but the permitted ones is an error, even when its pictures are there."""
@@ -74,26 +60,6 @@ def test_no_photographs_says_what_to_set(tmp_path: Path) -> None:
         files(tmp_path)
 
 
-def test_watched_people_are_not_trained_on() -> None:
-    """The split is between people, never within one."""
-    everyone = Portraits(np.zeros((40, 112, 112, 3), np.uint8), np.arange(40) // 2)
-    train, watch = everyone.split()
-    assert not set(train.people.tolist()) & set(watch.people.tolist())
-    assert len(train.people) + len(watch.people) == 40
-    assert len(watch.people)
-
-
-@pytest.mark.parametrize("world", [2, 3, 4])
-def test_processes_share_a_step_without_changing_it(world: int) -> None:
-    """The shares of all processes together are the crops of one process."""
-    found = Portraits(np.random.default_rng(0).integers(0, 255, (6, 112, 112, 3), np.uint8), np.arange(6))
-    whole, people = batch(found, SHAPE, 7, 3, 12)
-    for rank in range(world):
-        crops, mine = batch(found, SHAPE, 7, 3, 12, rank, world)
-        assert np.array_equal(crops, whole[rank::world])
-        assert np.array_equal(mine, people[rank::world])
-
-
 @pytest.mark.parametrize(
     ("raw", "said"),
     [
@@ -102,6 +68,8 @@ def test_processes_share_a_step_without_changing_it(world: int) -> None:
         ({"variant": "affine", "steps": "3"}, "steps is '3'"),
         ({"variant": "affine", "batch": -1}, "batch is -1"),
         ({"variant": "affine", "half": 1}, "half is 1"),
+        ({"variant": "affine", "batch": 7}, "batch is 7"),
+        ({"variant": "affine", "sets": []}, "nobody to train on"),
     ],
 )
 def test_a_wrong_key_is_named(raw: dict[str, object], said: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import tomllib
 import zipfile
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,10 +21,12 @@ from models.recipes.detector import anchors, build_detector
 from models.recipes.gate import embed_graph, embed_session, failures, lfw_pair_scores, open_session
 from models.recipes.grids import LEVELS, choose_grid
 from models.recipes.layers import Layer, read_network, rewire
-from models.recipes.recogniser import build_float
+from models.recipes.recogniser import build_float, build_recogniser
 from onnx import TensorProto, helper, numpy_helper
 
+from vultus.errors import ModelMismatch
 from vultus.graphs import load_manifest, open_graph
+from vultus.stem import KEY
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +137,34 @@ def test_the_shipped_recogniser_follows_the_float_graph(float_session: Any) -> N
     assert cosine.mean() > 0.985
     assert cosine.min() > 0.97
     assert float(shipped[0] @ shipped[len(shipped) // 2]) < 0.3, "the two people are told apart"
+
+
+def test_the_core_runs_the_first_layers_as_the_runtime_does(weights: dict[source.Member, bytes]) -> None:
+    """The shipped recogniser, its first layers run by the core, gives the embeddings of the same graph in one piece."""
+    faces = portraits()
+    shipped = embed_graph(open_graph(load_manifest(MODELS).entry("recogniser")), faces)
+    whole = embed_session(open_session(build_recogniser(weights[source.SFACE])), faces)
+    # A level that lies beside a half may be rounded the other way, which the 8-bit layers behind it carry on.
+    assert np.sum(shipped * whole, 1).min() > 0.98
+    assert np.median(np.sum(shipped * whole, 1)) > 0.999
+
+
+@pytest.mark.parametrize(("entry", "what"), [("", "first layers have 0 bytes"), ("no base64!", "no base64")])
+def test_a_recogniser_with_a_bad_stem_is_refused(tmp_path: Path, entry: str, what: str) -> None:
+    """A graph whose first layers cannot be read does not open, even with the right hash."""
+    folder = tmp_path / "models"
+    (folder / "artefacts").mkdir(parents=True)
+    manifest = load_manifest(MODELS)
+    model = onnx.load(manifest.entry("recogniser").path)
+    onnx.helper.set_model_props(model, {KEY: entry})
+    data = model.SerializeToString()
+    (folder / "artefacts" / "sface_int8.onnx").write_bytes(data)
+    text = (MODELS / "manifest.toml").read_text(encoding="utf-8")
+    (folder / "manifest.toml").write_text(
+        text.replace(manifest.entry("recogniser").sha256, hashlib.sha256(data).hexdigest()), encoding="utf-8"
+    )
+    with pytest.raises(ModelMismatch, match=what):
+        open_graph(load_manifest(folder).entry("recogniser"))
 
 
 def portraits() -> crops.Faces:

@@ -71,7 +71,13 @@ def test_the_wheel_serves_every_later_python_and_carries_the_graphs(wheel: Path)
     """One abi3 wheel holds the package, the extension, the graphs and the licences, and nothing of the build."""
     assert "-cp311-abi3-" in wheel.name
     names = zipfile.ZipFile(wheel).namelist()
-    assert {"vultus/__init__.py", "vultus/py.typed", "vultus/_core.abi3.so", "vultus/models/manifest.toml"} <= set(names)
+    assert {
+        "vultus/__init__.py",
+        "vultus/py.typed",
+        "vultus/_core.abi3.so",
+        "vultus/models/manifest.toml",
+        "vultus/devices/quirks/04f2-b6d9.toml",
+    } <= set(names)
     assert [n for n in names if n.startswith("vultus/models/artefacts/") and n.endswith(".onnx")]
     assert [n for n in names if n.startswith("vultus/models/calibration/") and n.endswith(".json")]
     assert [n for n in names if n.endswith("/licenses/LICENSE")]

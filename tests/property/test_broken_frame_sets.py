@@ -1,6 +1,7 @@
 """Frame sets of the enrolled person with one stream broken, foreign, stale or made up: none of them is accepted.
 
-`python tests/property/test_broken_frame_sets.py 1250` runs as many of each and counts how they end; everything is simulated.
+`python tests/property/test_broken_frame_sets.py 640 2026` runs as many of each from a seed, a tenth of that of those that no cue refuses for
+certain (`DOUBTFUL`), and counts how they end; everything is simulated.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import pytest
 import vultus
 from vultus.types import FrameSet, Source
 
-POLICY = vultus.Policy(sources=frozenset({Source.SIMULATED}), max_failures=2**31)
+POLICY = vultus.Policy(sources=frozenset({Source.SIMULATED}), max_failures=2**31, max_spoofs=2**31)
 Rng = np.random.Generator
 Breaker = Callable[[FrameSet, FrameSet, Rng], FrameSet]
 
@@ -75,6 +76,24 @@ BREAKERS: dict[str, Breaker] = {
 }
 
 
+def shifted(data: np.ndarray[Any, Any], by: int) -> np.ndarray[Any, Any]:
+    """Return a picture moved to the right, what leaves it coming in on the left."""
+    return np.roll(data, by, axis=1)
+
+
+DOUBTFUL: dict[str, Breaker] = {
+    "depth moved by 40 pixels": lambda own, _, rng: put(own, depth=shifted(own.depth.data, int(rng.choice([-40, 40])))),
+    "depth moved by 12 pixels": lambda own, _, rng: put(own, depth=shifted(own.depth.data, int(rng.choice([-12, 12])))),
+    "depth mirrored": lambda own, _, rng: put(own, depth=own.depth.data[:, ::-1]),
+    "NIR mirrored": lambda own, _, rng: put(own, nir=own.nir.data[:, ::-1], nir_ambient=own.nir_ambient.data[:, ::-1]),
+    "RGB mirrored": lambda own, _, rng: put(own, rgb=own.rgb.data[:, ::-1]),
+    "all three mirrored": lambda own, _, rng: put(
+        own, rgb=own.rgb.data[:, ::-1], nir=own.nir.data[:, ::-1], nir_ambient=own.nir_ambient.data[:, ::-1], depth=own.depth.data[:, ::-1]
+    ),
+}
+"""Frame sets of which some are accepted: what they show still is one living head, in places."""
+
+
 def scene(person: str, rng: Rng) -> FrameSet:
     """Return one simulated frame set of a random pose, place and distance."""
     pose = f"yaw={rng.uniform(-10, 10):.1f}&pitch={rng.uniform(-6, 6):.1f}&distance_mm={rng.uniform(420, 750):.0f}"
@@ -96,11 +115,11 @@ def enrolled(folder: Path) -> Iterator[vultus.Authenticator]:
 def count(auth: vultus.Authenticator, rng: Rng, each: int, scenes: int) -> dict[str, Counter[str]]:
     """Break `each` frame sets in every way, drawn from `scenes` scenes of the person and of somebody else, and count the reasons."""
     own, other = ([scene(who, rng) for _ in range(scenes)] for who in ("astronaut", "grace_hopper"))
-    found: dict[str, Counter[str]] = {name: Counter() for name in ("untouched", *BREAKERS)}
-    for _ in range(each):
+    found: dict[str, Counter[str]] = {name: Counter() for name in ("untouched", *BREAKERS, *DOUBTFUL)}
+    for i in range(each):
         mine, theirs = own[rng.integers(scenes)], other[rng.integers(scenes)]
         found["untouched"][auth.verify(mine, user="eileen").reason] += 1
-        for name, breaker in BREAKERS.items():
+        for name, breaker in (*BREAKERS.items(), *(DOUBTFUL.items() if i % 10 == 0 else ())):
             found[name][auth.verify(breaker(mine, theirs, rng), user="eileen").reason] += 1
     return found
 
@@ -111,11 +130,11 @@ def test_no_broken_frame_set_is_accepted(tmp_path: Path) -> None:
     with enrolled(tmp_path) as auth:
         found = count(auth, np.random.default_rng(11), 12, 6)
     assert found.pop("untouched")["accepted"] >= 10
-    assert {name: reasons for name, reasons in found.items() if reasons["accepted"]} == {}
+    assert {name: reasons for name, reasons in found.items() if reasons["accepted"] and name not in DOUBTFUL} == {}
 
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as name, enrolled(Path(name)) as authenticator:
-        results = count(authenticator, np.random.default_rng(2026), int(sys.argv[1]), 60)
+        results = count(authenticator, np.random.default_rng(int(sys.argv[2])), int(sys.argv[1]), 60)
     for what, counted in results.items():
         print(f"{what:32}{counted['accepted']:6} accepted of {sum(counted.values())}: {dict(counted)}")

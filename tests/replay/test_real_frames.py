@@ -17,6 +17,7 @@ from vultus.device_fitting import fit_device
 from vultus.devices.images import ImagesDevice, load_row
 from vultus.devices.index import read_index
 from vultus.geometry import pose_of
+from vultus.guard import Guard
 from vultus.manifest import load_manifest
 from vultus.pipeline import Pipeline, Probe
 from vultus.policy import presentation
@@ -117,7 +118,7 @@ def outcomes(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Outco
         calibrate(probes, fit, path, index)
         run_half(index, probes, test, path, folder, out)
     out.observed = len(probes)
-    out.spoof = sum(presentation(evidence_of(p), POLICY) is vultus.Reason.SPOOF for _, _, p in probes)
+    out.spoof = sum(presentation(evidence_of(p, Guard()), POLICY) is vultus.Reason.SPOOF for _, _, p in probes)
     print(f"\nreal frames: {out}")
     return out
 

@@ -16,20 +16,12 @@ from vultus import calibration as cal
 from vultus.device_fitting import fit_device
 from vultus.errors import CalibrationError
 from vultus.fitting import compare_all, fit_log_lr, pair_entry, seal_document
+from vultus.manifest import load_manifest
 from vultus.types import DeviceIdentity, Modality, PairScore, Source
 
 RGB, NIR = Modality.RGB, Modality.NIR
 GRAPH = "ab" * 32
-LIMITS = {
-    name: {"value": value, "unit": "", "origin": "test"}
-    for name, value in {
-        "relief_pass_mm": 3.0, "relief_fail_mm": 2.5, "bent_plane_mm": 2.0, "strobe_pass": 0.15, "strobe_fail": 0.05,
-        "agreement_pass": 0.3, "agreement_fail": 0.6, "eye_distance_low_mm": 45.0, "eye_distance_high_mm": 85.0,
-        "nose_pass_mm": 1.0, "nose_fail_mm": -5.0, "nose_turn": 20.0, "likeness_pass": 0.92, "likeness_fail": 0.95,
-        "outline_pass": 3.7, "outline_fail": 4.0, "shading_pass": 0.0, "shading_fail": -0.2,
-        "structure_pass": 0.1, "structure_fail": 0.0, "contrast_pass": 0.1, "contrast_fail": 0.05,
-    }.items()
-}  # fmt: skip
+LIMITS = json.loads((load_manifest().root / "calibration" / "liveness.json").read_text("utf-8"))["limits"]
 
 
 def people(rng: np.random.Generator, count: int, each: int, spread: float = 0.8, bias: float = 0.0) -> tuple[np.ndarray, np.ndarray]:

@@ -231,7 +231,7 @@ def test_a_processor_without_vnni_gets_the_exact_kernels(shipped: Path, monkeypa
 
 def test_building_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the recipes extra, `build_graphs` is ModelMissing and names the command that installs it."""
-    monkeypatch.setattr("vultus.graphs.find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ModelMissing, match="recipes"):
         build_graphs()
 

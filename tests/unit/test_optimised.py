@@ -51,7 +51,7 @@ def test_what_was_altered_is_passed_over(models: Manifest) -> None:
     """One changed byte, a missing file or a record that cannot be read means that the graph itself is opened."""
     entry = models.entry("detector_near")
     runtime = graphs.runtime_version()
-    file = next(p for p in (models.root / "optimised").glob("*.opt") if p.name.startswith(entry.sha256[:16]))
+    file = next(p for p in (models.root / "optimised").glob("*.ort") if p.name.startswith(entry.sha256[:16]))
     good, record = file.read_bytes(), record_of(models).read_bytes()
     try:
         file.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))

@@ -206,7 +206,7 @@ def test_file_system_without_hard_links(tmp_path, monkeypatch):
 def test_keyring_keeps_one_key_an_account(use_keyring):
     """The keyring's key is made once for each account and then always returned."""
     use_keyring(MemoryKeyring())
-    with pytest.raises(StoreError, match="has no key for this store"):
+    with pytest.raises(StoreError, match="has no key for a"):
         Keyring("a").load()
     key = Keyring("a").obtain()
     assert len(key) == 32

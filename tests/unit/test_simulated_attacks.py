@@ -99,8 +99,8 @@ def test_landmarks_are_carried_onto_the_others() -> None:
 def test_one_species_does_not_shift_the_draws_of_another() -> None:
     """Asking for more of each species leaves the first presentations as they were."""
     sources = [Origin(Sample(0, p, "s", {}, BONA_FIDE), head(i)) for i, p in enumerate("abc")]
-    few = {s.name: t for s, t in presentations(sources, 1, 1, TESTS, "")}
-    more = {s.name: t for s, t in presentations(sources, 2, 1, TESTS, "")}
+    few = {s.name: t for kind in SPECIES for s, t in presentations(sources, 1, 1, TESTS, "", kind)}
+    more = {s.name: t for kind in SPECIES for s, t in presentations(sources, 2, 1, TESTS, "", kind)}
     assert len(few) == len(SPECIES)
     assert len(more) == 2 * len(SPECIES)
     assert all(np.array_equal(few[name].depth, more[name].depth) for name in few)

@@ -425,7 +425,7 @@ def test_keyring_is_remembered(path):
             assert store.users() == ["ada"]
             assert store.key == "keyring"
         entries.clear()
-        with pytest.raises(StoreError, match="has no key for this store"):
+        with pytest.raises(StoreError, match="keyring has no key for"):
             TemplateStore.open(path)
     finally:
         keyring.set_keyring(before)

@@ -1,4 +1,4 @@
-"""Trains and measures liveness networks: `python -m models.training.liveness train RUN.toml --out FOLDER`, then `attacks`, `recapture` or `export`."""
+"""Trains and measures liveness networks: `python -m models.training.liveness train RUN.toml --out FOLDER`, then `attacks` or `recapture`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from models.recipes.liveness_network import Weights
 from models.training.liveness import attacks, recaptures
 from models.training.liveness.cache import material
 from models.training.liveness.config import read_run
-from models.training.liveness.export import export
 from models.training.liveness.networks import parameters, products
 from models.training.liveness.train import train, watch
 from models.training.liveness.weights import folded, limits_of, save
@@ -40,9 +39,6 @@ def main() -> int:
     real.add_argument("folders", type=Path, nargs="*", help="folders of finished colour runs")
     real.add_argument("--vendor", type=Path, help="fr_liveness.onnx of the npm package faceplugin-face-recognition-js 0.0.1")
     real.add_argument("--set", default="nuaa-dev", choices=recaptures.SETS, help="default: nuaa-dev")
-    folder = commands.add_parser("export", help="put networks into a models folder, for `vultus evaluate ... --models FOLDER`")
-    folder.add_argument("folders", type=Path, nargs="+", help="folders of finished runs, one of each kind at most")
-    folder.add_argument("--into", type=Path, required=True, help="the models folder to write")
     for command in (many, real):
         command.add_argument("--json", type=Path, help="write every figure, with counts, as JSON too")
     arguments = parser.parse_args()
@@ -52,9 +48,6 @@ def main() -> int:
             return _train(arguments)
         networks = {f.name: Weights.unpacked((f / "network.weights").read_bytes()) for f in arguments.folders}
         limits = {f.name: json.loads((f / "limits.json").read_text("utf-8")) for f in arguments.folders}
-        if arguments.command == "export":
-            export({name: (weights, limits[name]) for name, weights in networks.items()}, arguments.into)
-            return 0
         if arguments.command == "attacks":
             document, rows = attacks.measure(networks, limits, arguments.each, arguments.seed)
         else:

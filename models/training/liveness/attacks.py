@@ -1,7 +1,7 @@
 """Counts simulated attacks on real triplets that pass the secure tier: gates alone, with each network, with and without a fitted vote.
 
 Every network and every vote judges the same presentations. Each half of the people is judged with a vote, and with limits of the network,
-that were fitted on the other half; each species with a vote that never saw it.
+that were fitted on the other half; each species with a vote that never saw it. A network stands beside the vote, which does not weigh it.
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ import numpy.typing as npt
 import onnxruntime
 from models.recipes.crops import data_folder
 from models.recipes.liveness_network import Weights, build_integer
+from models.training.liveness.crops import Crops
 from models.training.liveness.samples import LIVE, look
 
 from vultus.evaluate.calibrated import load_calibration
 from vultus.evaluate.extraction import ShippedPipeline
-from vultus.evaluate.liveness_calibration import bona_fide, presentations
+from vultus.evaluate.liveness_calibration import bona_fide, frames_of, presentations
 from vultus.evaluate.metrics.intervals import Estimate, proportion
 from vultus.evaluate.progress import progress_bar
-from vultus.evaluate.samples import Sample, frame_set, index_samples, time_of
+from vultus.evaluate.samples import Sample, frame_set, index_samples
 from vultus.evaluate.setting import Setting
-from vultus.frames import Frame, Stream
+from vultus.frames import Stream
 from vultus.policy import Tier, live_reason
 from vultus.simulation.attacks import SPECIES, TESTS, TRAINING
 from vultus.simulation.triplets import Triplet
-from vultus.stages.scrutiny import Crops
-from vultus.stages.vote import NETWORK, Vote
+from vultus.stages.vote import Vote
 from vultus.types import Cue, Liveness, Reason, Verdict
-from vultus.vote_fitting import REFUSED, UNSURE, fit_vote
+from vultus.vote_fitting import fit_votes
 
 SET: Final = "rap3df-2017"
+NETWORK: Final = "triplet_network"
+_UNSURE, _REFUSED = 0.02, 0.01
+"""Shares of live samples that a limit of the sensor's own tells to try again, and refuses."""
 _FITTED: Final = 60
 """Attacks of each species, from the other half of the people and from the training ranges, that a vote is fitted on."""
-
-_NEVER: Final = (-99.0, -99.0)
-"""Limits that no score misses: the number counts in the vote alone."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,8 +68,9 @@ def measure(
         given = limits[name]["pass"], limits[name]["fail"]
         own = [_own_limits(shown, found, half) for half in (0, 1)]
         rows[f"{name}, limit simulated"] = _rates(shown, _with(shown, found, lambda _, g=given: g), fitted=False)
-        rows[f"{name}, limit of the sensor"] = _rates(shown, _with(shown, found, lambda s, o=own: o[s.half]), fitted=False)
-        rows[f"{name} in the vote"] = _rates(shown, _with(shown, found, lambda _: _NEVER), fitted=True)
+        own_cues = _with(shown, found, lambda s, o=own: o[s.half])
+        rows[f"{name}, limit of the sensor"] = _rates(shown, own_cues, fitted=False)
+        rows[f"{name}, limit of the sensor, and vote"] = _rates(shown, own_cues, fitted=True)
     document = {
         "set": SET, "each": each, "seed": seed, "people": len({s.person for s in shown}),
         "rates": {name: {species: e.to_dict() for species, e in found.items()} for name, found in rows.items()},
@@ -105,7 +106,7 @@ def _presented(each: int, seed: int) -> Iterator[Shown]:
                 own = [o for o in origins if half[o.sample.person] == h]
                 count, ranges = (_FITTED, TRAINING) if fitting else (max(1, each // 2), TESTS)
                 step = setting.step(f"attacks of half {h + 1}, to {'fit' if fitting else 'judge'}")
-                made = presentations(own, count, seed + fitting, ranges, "")
+                made = (shown for species in SPECIES for shown in presentations(own, count, seed + fitting, ranges, "", species))
                 for done, (sample, triplet) in enumerate(made):
                     yield _run(pipeline, crops, sample, triplet, done, h, fitting)
                     if step is not None:
@@ -113,9 +114,7 @@ def _presented(each: int, seed: int) -> Iterator[Shown]:
 
 
 def _run(pipeline: Any, crops: Crops, sample: Sample, triplet: Triplet, number: int, half: int, fitting: bool) -> Shown:
-    made = {Stream.RGB: triplet.rgb, Stream.NIR: triplet.nir, Stream.DEPTH: triplet.depth}
-    frames = {s: Frame(s, np.ascontiguousarray(picture), time_of(number)) for s, picture in made.items()}
-    probe = pipeline.process(frame_set(frames, number), with_embeddings=False)
+    probe = pipeline.process(frame_set(frames_of(triplet, number), number))
     face = next(iter(probe.found.values()), None)
     planes = look(crops, replace(triplet, landmarks=face.landmarks)) if face is not None else None
     if planes is not None and Stream.RGB not in probe.found:
@@ -137,7 +136,7 @@ def _own_limits(shown: Sequence[Shown], scores: npt.NDArray[np.float64], half: i
     """Return limits that 2 % and 1 % of the live samples of the other half's people do not reach, as the vote's are."""
     live = scores[[s.species == LIVE and s.half != half for s in shown]]
     live = live[np.isfinite(live)]
-    return float(np.quantile(live, UNSURE)), float(np.quantile(live, REFUSED))
+    return float(np.quantile(live, _UNSURE)), float(np.quantile(live, _REFUSED))
 
 
 def _with(shown: Sequence[Shown], scores: npt.NDArray[np.float64], limits: Any) -> list[Liveness | None]:
@@ -154,12 +153,12 @@ def _with(shown: Sequence[Shown], scores: npt.NDArray[np.float64], limits: Any) 
 
 def _rates(shown: Sequence[Shown], liveness: Sequence[Liveness | None], *, fitted: bool) -> dict[str, Estimate]:
     """Return the share of each species that the secure tier lets through, and under bona_fide the share of live faces refused as a spoof."""
-    votes = {h: {name: _vote(shown, liveness, h, name) for name in (LIVE, *SPECIES)} for h in (0, 1)} if fitted else None
+    votes = {h: _votes(shown, liveness, h) for h in (0, 1)} if fitted else None
     counts: dict[str, list[bool]] = {}
     for s, found in zip(shown, liveness, strict=True):
         if s.fitting:
             continue
-        voted = found if found is None or votes is None else votes[s.half][s.species].cast(found)
+        voted = found if found is None or votes is None else votes[s.half]["" if s.species == LIVE else s.species].cast(found)
         reason = live_reason(voted, Tier.SECURE)
         counts.setdefault(s.species, []).append(reason is (Reason.SPOOF if s.species == LIVE else Reason.ACCEPTED))
     out = {}
@@ -170,18 +169,19 @@ def _rates(shown: Sequence[Shown], liveness: Sequence[Liveness | None], *, fitte
     return out
 
 
-def _vote(shown: Sequence[Shown], liveness: Sequence[Liveness | None], half: int, without: str) -> Vote:
-    """Fit a vote on the other half of the people, without one species."""
+def _votes(shown: Sequence[Shown], liveness: Sequence[Liveness | None], half: int) -> dict[str, Vote]:
+    """Fit votes on the other half of the people, one without each species."""
     rows = [(s, f) for s, f in zip(shown, liveness, strict=True) if s.half != half and f is not None]
     live = [(s, f) for s, f in rows if s.species == LIVE]
-    attacks = [(s, f) for s, f in rows if s.fitting and s.species != without]
-    parts = [([{c.name: c.value for c in f.cues} for _, f in part], [s.person for s, _ in part]) for part in (live, attacks)]
-    return fit_vote(parts[0][0], parts[0][1], parts[1][0], parts[1][1])
+    attacks = [(s, f) for s, f in rows if s.fitting]
+    values = [[{c.name: c.value for c in f.cues} for _, f in part] for part in (live, attacks)]
+    people = [[s.person for s, _ in part] for part in (live, attacks)]
+    return fit_votes(values[0], people[0], values[1], people[1], [s.species for s, _ in attacks], ("", *SPECIES))
 
 
 def _alone(shown: Sequence[Shown], scores: npt.NDArray[np.float64]) -> dict[str, float]:
     """Return the share of each species whose score reaches what 98 % of all live samples reach: how well the network separates by itself."""
     label = np.array([s.species for s in shown])
     known = np.isfinite(scores) & ~np.array([s.fitting for s in shown])
-    limit = float(np.quantile(scores[known & (label == LIVE)], UNSURE))
+    limit = float(np.quantile(scores[known & (label == LIVE)], _UNSURE))
     return {name: float((scores[known & (label == name)] >= limit).mean()) for name in SPECIES if (known & (label == name)).any()}

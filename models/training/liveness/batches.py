@@ -9,9 +9,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 from models.training.liveness.config import COLOUR, Run
+from models.training.liveness.crops import COLOUR_SIDE
 from models.training.liveness.samples import LIVE, Samples
-
-from vultus.stages.scrutiny import COLOUR_SIDE
 
 F32 = npt.NDArray[np.float32]
 _GREY: Final = np.array([0.299, 0.587, 0.114], np.float32)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import os
 import sys
 from collections.abc import Callable
@@ -13,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from models.training.liveness import camera, heads, recapture, samples, sources, triplets
+from models.training.liveness import camera, crops, heads, recapture, samples, sources, triplets
 from models.training.liveness.config import COLOUR, PAINTED, Run
 from models.training.liveness.samples import MESH, Maker, Samples, with_painted
-from models.training.normaliser import optics, portraits
+from models.training.normaliser import portraits
 from models.training.normaliser.face_shape import mean_face
+from models.training.synthesis import optics
 
 from vultus.simulation import attacks
-from vultus.stages import scrutiny
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,9 +55,8 @@ def material(data: Path, cache: Path, detector: Any, detector_sha256: str, run: 
 
 def _digest(data: Path, detector_sha256: str, run: Run) -> str:
     """Return the hash of everything that the samples follow from: pictures, mesh, code, sets and seed; not what is left out of training."""
-    crops = f"{inspect.getsource(scrutiny.Crops)} {scrutiny.LOOK.tolist()} {scrutiny.COLOUR_LOOK.tolist()}"
-    digest = hashlib.sha256(f"{detector_sha256} {run.kind} {run.sets} {run.seed} {crops}".encode())
-    code = [m.__file__ for m in (samples, camera, heads, recapture, sources, triplets, optics, portraits, attacks)]
+    digest = hashlib.sha256(f"{detector_sha256} {run.kind} {run.sets} {run.seed}".encode())
+    code = [m.__file__ for m in (samples, camera, crops, heads, recapture, sources, triplets, optics, portraits, attacks)]
     named = tuple(s for s in run.sets if s in portraits.PERMITTED)
     pictures = [p for ps in (portraits.files(data, named) if named else {}).values() for p in ps]
     for path in (*map(Path, code), data / MESH, *pictures):

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 from models.training.liveness.camera import Camera
-from models.training.normaliser.optics import linear
+from models.training.synthesis.optics import linear
 
 F32 = npt.NDArray[np.float32]
 U8 = npt.NDArray[np.uint8]

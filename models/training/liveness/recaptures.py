@@ -14,6 +14,7 @@ import numpy.typing as npt
 import onnxruntime
 from models.recipes.crops import data_folder
 from models.recipes.liveness_network import Weights, build_integer
+from models.training.liveness.crops import COLOUR_SIDE, colour_crop
 
 from vultus import pictures
 from vultus.evaluate.metrics.pad import equal_error
@@ -22,7 +23,6 @@ from vultus.evaluate.samples import Sample, index_samples
 from vultus.graphs import open_graph
 from vultus.manifest import load_manifest
 from vultus.stages.detect import Detector
-from vultus.stages.scrutiny import COLOUR_SIDE, colour_crop
 from vultus.types import Face, Stream
 
 U8 = npt.NDArray[np.uint8]

@@ -11,17 +11,16 @@ import numpy as np
 import numpy.typing as npt
 from models.training.liveness import camera, heads, recapture, sources, triplets
 from models.training.liveness.config import COLOUR
+from models.training.liveness.crops import COLOUR_SIDE, PLANES, SIDE, Crops, colour_crop
 from models.training.liveness.recapture import Scene, recaptured
 from models.training.liveness.sources import Photographs
-from models.training.normaliser.optics import linear
+from models.training.synthesis.optics import linear
 
 from vultus.geometry import similarity
 from vultus.simulation import attacks
 from vultus.simulation.attacks import TRAINING, attack
 from vultus.simulation.triplets import Triplet
-from vultus.stages import scrutiny
 from vultus.stages.assess import level_of
-from vultus.stages.scrutiny import COLOUR_SIDE, PLANES, SIDE, Crops
 from vultus.types import Face, Stream
 
 F32 = npt.NDArray[np.float32]
@@ -161,7 +160,7 @@ def _framed(scene: Scene, eyepiece: camera.Camera, rng: np.random.Generator) -> 
     points = (scene.points + 0.5) * scale - 0.5
     points = points + rng.normal(0, _JITTER, (5, 2)) * np.hypot(*(points[1] - points[0]))
     out = np.empty((3, COLOUR_SIDE, COLOUR_SIDE), np.float32)
-    scrutiny.colour_crop(np.ascontiguousarray(picture), points.astype(np.float32), out)
+    colour_crop(np.ascontiguousarray(picture), points.astype(np.float32), out)
     return np.asarray(np.clip(out.transpose(1, 2, 0) * 128 + 128, 0, 255), np.uint8)
 
 

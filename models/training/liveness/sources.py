@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 from models.recipes.crops import find, similarity
 from models.training.normaliser import portraits
-from models.training.normaliser.portraits import WATCH
 
 from vultus.devices.portraits import carried_portrait, portrait_names
 
@@ -21,6 +20,8 @@ SIDE: Final = 384
 EYES_PX: Final = 100.0
 """Distance between the eyes in a cut-out: about that of the photographs, so that nothing is made up by enlarging."""
 _EYES: Final = np.array([[SIDE / 2 - EYES_PX / 2, 150.0], [SIDE / 2 + EYES_PX / 2, 150.0]])
+WATCH: Final = 5
+"""Every fifth person is kept from training, to see how well what was learnt carries over."""
 PUBLIC: Final = "public"
 """The two public-domain portraits that matplotlib and scikit-image carry."""
 

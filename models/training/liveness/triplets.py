@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from models.training.liveness.camera import Camera
 from models.training.liveness.heads import Model, Pose, View, coloured, view
-from models.training.normaliser.optics import Optics, reflectance
+from models.training.synthesis.optics import Optics, reflectance
 
 from vultus.simulation.triplets import Triplet
 

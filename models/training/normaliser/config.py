@@ -8,36 +8,46 @@ import json
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+_MAY_BE_NONE: Final = ("seed", "made", "prototype", "contrast", "preserve", "picture")
+_BESIDE: Final = ("threads", "tensorboard", "keep_every")
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
     """One training run.
 
-    variant: a name of `variants.VARIANTS`. sets: photographs trained on. batch: crops a step, over all processes.
-    temperature: of the softmax over the people's prototypes. closeness: weight of 1 - cosine to the own prototype beside it.
+    variant: a name of `variants.VARIANTS`. sets: photographs whose people are rendered. made: how many made-up people are rendered beside them.
+    looks: views of each person. batch: NIR crops a step, over all processes, two of each person. temperature: of every softmax.
+    Weights of the losses: prototype, nearness to the person's own prototype among all; contrast, colour against NIR and NIR against NIR; preserve,
+    colour pictures shown in grey stay where the recogniser puts them in colour; picture, likeness to the same face in soft light.
     watch_every, keep_every: steps between looks at the people kept aside, and between checkpoints. threads: of each process.
     half: bfloat16 arithmetic of the forward pass. tensorboard: write an event file too.
     """
 
     variant: str
     sets: tuple[str, ...] = ("london", "canada")
+    made: int = 0
+    looks: int = 10
     seed: int = 0
     steps: int = 300
-    batch: int = 32
-    learning_rate: float = 2e-3
-    temperature: float = 0.07
-    closeness: float = 1.0
+    batch: int = 24
+    learning_rate: float = 1e-3
+    temperature: float = 0.1
+    prototype: float = 1.0
+    contrast: float = 1.0
+    preserve: float = 1.0
+    picture: float = 0.0
     watch_every: int = 50
-    keep_every: int = 25
+    keep_every: int = 20
     threads: int = 1
     half: bool = False
     tensorboard: bool = False
 
     def digest(self) -> str:
         """Return what tells this run from others: all that decides the result, so not the number of threads."""
-        told = {k: v for k, v in dataclasses.asdict(self).items() if k not in {"threads", "tensorboard", "keep_every"}}
+        told = {k: v for k, v in dataclasses.asdict(self).items() if k not in _BESIDE}
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -68,6 +78,11 @@ def make_run(raw: dict[str, Any], name: str = "the run") -> Run:
             given[key] = float(value)
         elif type(value) is not wanted:
             raise ValueError(f"{name}: {key} is {value!r}, not a {wanted.__name__}")
-        if wanted in (int, float) and key != "seed" and not 0 < value < 1e9:
+        if wanted in (int, float) and not (0 <= value < 1e9 and (value > 0 or key in _MAY_BE_NONE)):
             raise ValueError(f"{name}: {key} is {value!r}, not above 0")
-    return Run(**given)
+    run = Run(**given)
+    if run.batch % 2:
+        raise ValueError(f"{name}: batch is {run.batch}; it holds two crops of each person, so it is even")
+    if not run.sets and not run.made:
+        raise ValueError(f"{name}: nobody to train on; name sets, or a number of made-up people")
+    return run

@@ -1,77 +1,133 @@
-"""The crops that a run trains on, kept in a cache that a change of picture, detector or code makes anew; batches by step number."""
+"""What a run trains on: rendered views of permitted people, their colour crops, and batches by step number."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 from models.training.normaliser import portraits
-from models.training.normaliser.face_shape import mean_face
-from models.training.normaliser.nir import Shape, simulate
-from models.training.normaliser.portraits import Portraits
+from models.training.normaliser.config import Run
+from models.training.synthesis.crops import nir_crop, plain_crop
+from models.training.synthesis.frames import capture
+from models.training.synthesis.pool import Pool, Recipe, open_pool
 
 F32 = npt.NDArray[np.float32]
-_MESH: Final = "ict-face/ict_face_model.npz"
+U8 = npt.NDArray[np.uint8]
+WATCH: Final = 5
+"""Every fifth person is kept from training, to see when it stops helping."""
+_WITHOUT_DEPTH: Final = 0.2
+"""Share of crops whose shape is withheld: a form must also do its work when the depth camera fails."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """Views to light and photograph anew at every step, and colour crops.
+
+    pool: the views. colour: (n, 112, 112, 3) crops of photographs and of rendered colour frames. colour_people: number of the person in each.
+    canonical: which of them are frontal; they make the prototypes. digest: hash of all of it. cache: folder where what is computed from it is
+    kept; None keeps nothing.
+    """
+
+    pool: Pool
+    colour: U8
+    colour_people: npt.NDArray[np.int64]
+    canonical: npt.NDArray[np.bool_]
+    digest: str
+    cache: Path | None = None
+
+    @cached_property
+    def people(self) -> npt.NDArray[np.int64]:
+        """Numbers of the people trained on."""
+        return np.unique(self.pool.people[self.pool.people % WATCH != 0])
+
+    @cached_property
+    def watched(self) -> npt.NDArray[np.int64]:
+        """Numbers of the people kept aside."""
+        return np.unique(self.pool.people[self.pool.people % WATCH == 0])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Material:
-    """What is trained on and what is watched, the mean face, and the hash of all of it."""
+class Batch:
+    """One process's share of a step. inputs: (n, 5, 112, 112). people: (n,). goals: (n, 3, 112, 112), the same face in soft light.
 
-    train: Portraits
-    watch: Portraits
-    shape: Shape
-    digest: str
+    colour: (m,) numbers of the colour crops that must stay where they are.
+    """
 
-
-def material(data: Path, cache: Path, detector: Any, detector_sha256: str, sets: tuple[str, ...]) -> Material:
-    """Return the aligned portraits, out of the cache when it has them. Raises as `portraits.files` does."""
-    digest = hashlib.sha256(detector_sha256.encode())
-    for path in (Path(portraits.__file__), data / _MESH, *(p for ps in portraits.files(data, sets).values() for p in ps)):
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    name = digest.hexdigest()[:16]
-    kept = cache / f"portraits-{name}.npz"
-    if kept.is_file():
-        with np.load(kept) as file:
-            loaded = Portraits(file["crops"], file["people"])
-    else:
-        loaded = portraits.load(data, detector, sets)
-        cache.mkdir(parents=True, exist_ok=True)
-        # Two processes may get here at once: each writes its own file and the last rename wins, with the same bytes.
-        part = cache / f".{name}.{os.getpid()}.npz"
-        np.savez(part, crops=loaded.crops, people=loaded.people)
-        part.replace(kept)
-    train, watch = loaded.split()
-    return Material(train, watch, Shape(*mean_face(data / _MESH)), name)
+    inputs: F32
+    people: npt.NDArray[np.int64]
+    goals: F32 | None
+    colour: npt.NDArray[np.int64]
 
 
-def rgb_tensor(crops: npt.NDArray[np.uint8]) -> F32:
+def material(data: Path, cache: Path, detector: Any, detector_sha256: str, run: Run) -> Material:
+    """Return the views and colour crops of a run, out of the cache when it has them. Raises as `portraits.files` does."""
+    portraits.files(data, run.sets)
+    pool = open_pool(Recipe(run.sets, run.made, run.looks, run.seed), data, cache, detector, detector_sha256)
+    numbers = {name: i for i, name in enumerate(pool.names)}
+    found = [(numbers[name], crop) for name, crop in portraits.load(data, detector, run.sets) if name in numbers]
+    return gather(pool, np.array([n for n, _ in found], np.int64), [crop for _, crop in found], cache)
+
+
+def gather(pool: Pool, people: npt.NDArray[np.int64], photographs: list[U8], cache: Path | None = None) -> Material:
+    """Put a pool and aligned photographs of its people together."""
+    colour = np.concatenate([np.stack(photographs), pool.planes["colour"]] if photographs else [pool.planes["colour"]])
+    canonical = np.concatenate([np.ones(len(photographs), bool), pool.frontal])
+    digest = hashlib.sha256(pool.digest.encode() + colour.tobytes()).hexdigest()[:16]
+    return Material(pool, colour, np.concatenate([people, pool.people]), canonical, digest, cache)
+
+
+def colour_tensor(crops: U8) -> F32:
     """Return RGB crops (n, 112, 112, 3) as the recogniser's input (n, 3, 112, 112)."""
     return np.ascontiguousarray((crops.astype(np.float32).transpose(0, 3, 1, 2) - 127.5) / 128)
 
 
-def nir_tensor(crops: npt.NDArray[np.uint8]) -> F32:
-    """Return NIR crops (n, 112, 112) as (n, 1, 112, 112) in the recogniser's units."""
-    return np.asarray((crops[:, None].astype(np.float32) - 127.5) / 128, np.float32)
+def grey_inputs(crops: U8) -> F32:
+    """Return RGB crops as a normaliser's input: their luma in place of NIR, no depth."""
+    out = np.zeros((len(crops), 5, 112, 112), np.float32)
+    out[:, 0] = (crops.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32) - 127.5) / 128
+    return out
 
 
-def batch(
-    found: Portraits, shape: Shape, seed: int, step: int, count: int, rank: int = 0, world: int = 1
-) -> tuple[F32, npt.NDArray[np.int64]]:
-    """Return one process's share of a step: simulated NIR crops (n, 1, 112, 112) and their people.
+def sample(pool: Pool, at: int, rng: np.random.Generator, *, goal: bool = False) -> tuple[F32, F32 | None]:
+    """Return a normaliser's input (5, 112, 112) of one view under new light and cameras, and what it should look like (3, 112, 112)."""
+    view = pool.view(at)
+    crop, shape, to, scale = nir_crop(view, capture(view, rng), rng)
+    if rng.random() < _WITHOUT_DEPTH:
+        shape = np.zeros_like(shape)
+    out = np.concatenate([(crop[None].astype(np.float32) - 127.5) / 128, shape])
+    wanted = colour_tensor(plain_crop(view, to, scale, rng)[None])[0] if goal else None
+    if rng.random() < 0.5:
+        out = np.ascontiguousarray(out[..., ::-1])
+        out[2] = -out[2]
+        wanted = None if wanted is None else np.ascontiguousarray(wanted[..., ::-1])
+    return out, wanted
+
+
+def kept_colours(run: Run) -> int:
+    """Return how many colour crops a step shows in grey: about a sixth of the batch, an even number."""
+    return max(2 * round(run.batch / 12), 2)
+
+
+def batch(found: Material, run: Run, step: int, rank: int = 0, world: int = 1) -> Batch:
+    """Return one process's share of a step.
 
     Sample i of step s is the same whatever the number of processes, so that one and several train alike.
     """
-    mine = range(rank, count, world)
-    crops, people = [], []
-    for i in mine:
-        rng = np.random.default_rng((seed, step, i))
-        at = int(rng.integers(len(found.people)))
-        crops.append(simulate(found.crops[at], shape, rng))
-        people.append(int(found.people[at]))
-    return nir_tensor(np.stack(crops)), np.array(people, np.int64)
+    inputs, people, goals = [], [], []
+    for i in range(rank, run.batch, world):
+        # Two samples of a step show the same person.
+        person = int(np.random.default_rng((run.seed, step, i // 2, 1)).choice(found.people))
+        rng = np.random.default_rng((run.seed, step, i))
+        one, goal = sample(found.pool, int(rng.choice(np.flatnonzero(found.pool.people == person))), rng, goal=run.picture > 0)
+        inputs.append(one)
+        goals.append(goal)
+        people.append(person)
+    trained = np.flatnonzero(found.colour_people % WATCH != 0)
+    kept = np.random.default_rng((run.seed, step, 1 << 20)).choice(trained, kept_colours(run))[rank::world]
+    seen = [g for g in goals if g is not None]
+    return Batch(np.stack(inputs), np.array(people, np.int64), np.stack(seen) if seen else None, kept)

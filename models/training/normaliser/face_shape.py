@@ -37,7 +37,7 @@ def mean_face(model: Path) -> tuple[F32, F32]:
     # The mesh has several vertices a pixel on the face, so splatting them back to front leaves few holes.
     for dy in (0, 1):
         for dx in (0, 1):
-            x, y = np.floor(flat[order] + np.array([dx, dy])).astype(int).T
+            x, y = (np.floor(flat[order]) + np.array((dx, dy))).astype(int).T
             inside = (x >= 0) & (x < SIDE) & (y >= 0) & (y < SIDE) & (normals[order, 2] > 0)
             x, y, who = x[inside], y[inside], order[inside]
             nearer = points[who, 2] > nearest[y, x]

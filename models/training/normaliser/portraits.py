@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,21 +15,6 @@ from models.recipes.crops import find, similarity
 U8 = npt.NDArray[np.uint8]
 PERMITTED: Final = ("london", "canada")
 """Sets whose terms allow training a normaliser; all other pictures of people are for evaluation only."""
-WATCH: Final = 5
-"""Every fifth person is kept from training, to see when it stops helping."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Portraits:
-    """Aligned RGB crops uint8 (n, 112, 112, 3) and the person of each, numbered from 0."""
-
-    crops: U8
-    people: npt.NDArray[np.int64]
-
-    def split(self) -> tuple[Portraits, Portraits]:
-        """Return the people to train on and those to watch."""
-        kept = self.people % WATCH != 0
-        return Portraits(self.crops[kept], self.people[kept]), Portraits(self.crops[~kept], self.people[~kept])
 
 
 def files(data: Path, sets: tuple[str, ...] = PERMITTED) -> dict[str, list[Path]]:
@@ -41,21 +26,18 @@ def files(data: Path, sets: tuple[str, ...] = PERMITTED) -> dict[str, list[Path]
     for name in sets:
         for path in sorted((data / name).rglob("*.jpg")):
             found.setdefault(f"{name}/{path.stem.split('_')[0]}", []).append(path)
-    if not found:
+    if sets and not found:
         raise FileNotFoundError(f"no photographs of {' or '.join(sets)} below {data}; set VULTUS_DATA to the folder of the data sets")
     return found
 
 
-def load(data: Path, detector: Any, sets: tuple[str, ...] = PERMITTED) -> Portraits:
-    """Read and align every photograph; one without a face is left out."""
-    crops, people = [], []
-    for number, paths in enumerate(files(data, sets).values()):
+def load(data: Path, detector: Any, sets: tuple[str, ...] = PERMITTED) -> Iterator[tuple[str, U8]]:
+    """Yield the person and the aligned crop (112, 112, 3) of every photograph; one without a face is left out."""
+    for name, paths in files(data, sets).items():
         for path in paths:
             crop = _aligned(detector, path)
             if crop is not None:
-                crops.append(crop)
-                people.append(number)
-    return Portraits(np.stack(crops), np.array(people, np.int64))
+                yield name, crop
 
 
 def _aligned(detector: Any, path: Path) -> U8 | None:

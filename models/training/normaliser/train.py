@@ -7,23 +7,25 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 import torch
 from models.training.normaliser.checkpoint import Checkpoint
 from models.training.normaliser.config import Run
-from models.training.normaliser.data import Material, batch, nir_tensor, rgb_tensor
+from models.training.normaliser.data import WATCH, Batch, Material, batch, colour_tensor, grey_inputs, kept_colours, sample
+from models.training.normaliser.losses import Bank, Learner, preserved, shared_loss
 from models.training.normaliser.metrics import Metrics
-from models.training.normaliser.nir import simulate
-from models.training.normaliser.portraits import Portraits
 from models.training.normaliser.recogniser import Recogniser, embed
-from models.training.normaliser.variants import VARIANTS, parameters
+from models.training.normaliser.variants import VARIANTS, Normaliser, parameters
 from torch import Tensor, distributed, nn
+from torch.distributed.nn.functional import all_gather
 from torch.nn import functional
 
-_WATCHED = 96
+_WATCHED: Final = 96
 """Simulated crops of the people kept aside; the same at every look."""
+_STEEPEST: Final = 5.0
+"""Norm above which a step's gradient is shortened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,83 +43,160 @@ class Processes:
             distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
         return cls(int(os.environ.get("RANK", "0")), world)
 
+    def gathered(self, values: Tensor) -> Tensor:
+        """Return all processes' rows; gradients flow back to their own."""
+        return torch.cat(list(all_gather(values))) if self.world > 1 else values
 
-def prototypes(recogniser: Recogniser, found: Portraits) -> tuple[Tensor, dict[int, int]]:
-    """Return one unit vector a person, the mean of that person's colour embeddings, mirrored ones too, and its row by person."""
-    crops = rgb_tensor(found.crops)
-    both = embed(recogniser, crops) + embed(recogniser, np.ascontiguousarray(crops[..., ::-1]))
-    names = sorted(set(found.people.tolist()))
-    rows = np.stack([both[found.people == name].mean(0) for name in names])
-    return functional.normalize(torch.from_numpy(rows), dim=1), {name: i for i, name in enumerate(names)}
-
-
-def loss_of(vectors: Tensor, own: Tensor, centres: Tensor, run: Run) -> Tensor:
-    """Return the loss of each crop: softmax over all people's prototypes, and the distance to its own."""
-    cosine = vectors @ centres.T
-    apart = functional.cross_entropy(cosine / run.temperature, own, reduction="none")
-    return apart + run.closeness * (1 - cosine.gather(1, own[:, None])[:, 0])
+    def mean(self, value: Tensor) -> float:
+        """Return the mean of the processes' values."""
+        total = value.detach().clone()
+        if self.world > 1:
+            distributed.all_reduce(total)
+        return float(total) / self.world
 
 
-def train(run: Run, recogniser: Recogniser, found: Material, folder: Path, *, stop_after: int | None = None) -> nn.Module:
-    """Train to the run's last step and return the normaliser; goes on from `folder` where an earlier process stopped.
+@dataclass(frozen=True, slots=True, eq=False)
+class Colour:
+    """Colour as the frozen recogniser sees it. vectors: (n, 128) of `Material.colour`. anchors: (p, 128), one a person. rows: by person."""
 
-    stop_after: end early, as a kill would, with the checkpoint of that moment. Raises ValueError when `folder` holds another run.
+    vectors: Tensor
+    anchors: Tensor
+    rows: dict[int, int]
+
+    @classmethod
+    def seen(cls, recogniser: Recogniser, found: Material, people: np.ndarray) -> Colour:
+        """Embed the colour crops; a person's anchor is the mean of the frontal ones, mirrored ones too."""
+        vectors, mirrored = _embedded(recogniser, found)
+        both = vectors.copy()
+        both[found.canonical] += mirrored
+        means = []
+        for person in people.tolist():
+            own = found.colour_people == person
+            means.append(both[own & found.canonical if (own & found.canonical).any() else own].mean(0))
+        anchors = functional.normalize(torch.from_numpy(np.stack(means)), dim=1)
+        return cls(torch.from_numpy(vectors), anchors, {p: i for i, p in enumerate(people.tolist())})
+
+
+def _embedded(recogniser: Recogniser, found: Material) -> tuple[np.ndarray, np.ndarray]:
+    """Return the embeddings of all colour crops and those of the frontal ones mirrored, out of the cache when it has them."""
+    kept = None if found.cache is None else found.cache / f"colour-{found.digest}-{recogniser.digest()}.npz"
+    if kept is not None and kept.is_file():
+        with np.load(kept) as file:
+            return file["vectors"], file["mirrored"]
+    crops = colour_tensor(found.colour)
+    out = embed(recogniser, crops), embed(recogniser, np.ascontiguousarray(crops[found.canonical][..., ::-1]))
+    if kept is not None:
+        part = kept.with_name(f".{kept.name}.{os.getpid()}.npz")
+        np.savez(part, vectors=out[0], mirrored=out[1])
+        part.replace(kept)
+    return out
+
+
+def train(run: Run, recogniser: Recogniser, found: Material, folder: Path, *, stop_after: int | None = None) -> Normaliser:
+    """Train to the run's last step, write normaliser.pt and return the normaliser; goes on from `folder` where an earlier process stopped.
+
+    stop_after: end early, as a kill would, with the checkpoint of that moment. Raises ValueError when `folder` holds another run, or when
+    the processes cannot share the batch evenly.
     """
     processes = Processes.joined()
+    if run.batch % processes.world or kept_colours(run) % processes.world:
+        raise ValueError(f"{processes.world} processes cannot share a batch of {run.batch} and {kept_colours(run)} colour crops evenly")
     torch.set_num_threads(run.threads)
     torch.manual_seed(run.seed)
+    recogniser = recogniser.eval().requires_grad_(requires_grad=False)
+    normaliser = VARIANTS[run.variant](recogniser)
+    if not parameters(normaliser):
+        return normaliser
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    recogniser = recogniser.eval().requires_grad_(False).to(device)
-    model = VARIANTS[run.variant]().to(device)
-    if not parameters(model):
-        return model
-    optimiser = torch.optim.Adam(model.parameters(), lr=run.learning_rate)
+    everyone = np.concatenate([found.people, found.watched])
+    colour = Colour.seen(recogniser.cpu(), found, everyone)
+    learner = Learner(normaliser, colour.anchors[: len(found.people)]).to(device)
+    optimiser = torch.optim.Adam(learner.parameters(), lr=run.learning_rate)
     folder.mkdir(parents=True, exist_ok=True)
     kept = Checkpoint(folder / "checkpoint.pt", run.digest(), found.digest)
-    done = kept.load(model, optimiser)
-    centres, rows = prototypes(recogniser, found.train)
-    centres = centres.to(device)
-    shared: nn.Module = nn.parallel.DistributedDataParallel(model) if processes.world > 1 else model
+    done = kept.load(learner, optimiser)
+    step_of = _Step(run, recogniser.to(device), found, colour, processes, device)
     last = min(run.steps, stop_after or run.steps)
     with Metrics(folder, done, run.tensorboard) if processes.rank == 0 else _Silent() as metrics:
+        shared: nn.Module = nn.parallel.DistributedDataParallel(learner) if processes.world > 1 else learner
         for step in range(done, last):
             started = time.perf_counter()
-            crops, people = batch(found.train, found.shape, run.seed, step, run.batch, processes.rank, processes.world)
-            own = torch.tensor([rows[p] for p in people.tolist()], device=device)
-            with torch.autocast(device.type, torch.bfloat16, enabled=run.half):
-                vectors = recogniser(shared(torch.from_numpy(crops).to(device)))
-            loss = loss_of(vectors.float(), own, centres, run).mean()
             for group in optimiser.param_groups:
-                group["lr"] = run.learning_rate * 0.5 * (1 + math.cos(math.pi * step / run.steps))
+                group["lr"] = run.learning_rate * min(1, (step + 1) / 20) * 0.5 * (1 + math.cos(math.pi * step / run.steps))
             optimiser.zero_grad()
+            loss, values = step_of(shared, step)
             torch.autograd.backward(loss)
+            nn.utils.clip_grad_norm_(learner.parameters(), _STEEPEST)
             optimiser.step()
-            values = {"loss": _over_all(loss, processes), "own": float((vectors.detach().float() * centres[own]).sum(1).mean())}
-            if (step + 1) % run.watch_every == 0 or step + 1 == last:
-                values |= watch(model, recogniser, found, run.seed)
+            if (step + 1) % run.watch_every == 0 or step + 1 == last or step == 0:
+                values |= watch(learner.normaliser, recogniser, found, colour, run)
             metrics.write(step + 1, **values, seconds=time.perf_counter() - started)
             if processes.rank == 0 and ((step + 1) % run.keep_every == 0 or step + 1 == last):
-                kept.save(step + 1, model, optimiser)
-    return model
+                kept.save(step + 1, learner, optimiser)
+    normaliser = normaliser.cpu()
+    if processes.rank == 0 and last == run.steps:
+        told = {"variant": run.variant, "run": run.digest(), "material": found.digest, "model": normaliser.state_dict()}
+        torch.save(told, folder / "normaliser.pt")
+    return normaliser
 
 
-def watch(model: nn.Module, recogniser: Recogniser, found: Material, seed: int) -> dict[str, float]:
+class _Step:
+    """Makes one step's loss."""
+
+    def __init__(
+        self, run: Run, recogniser: Recogniser, found: Material, colour: Colour, processes: Processes, device: torch.device
+    ) -> None:
+        self._run, self._recogniser, self._found, self._colour, self._processes, self._device = (
+            run,
+            recogniser,
+            found,
+            colour,
+            processes,
+            device,
+        )
+        self._enters = VARIANTS[run.variant](recogniser).enters
+        trained = torch.from_numpy(found.colour_people % WATCH != 0)
+        rows = torch.tensor([colour.rows[p] for p in found.colour_people[trained.numpy()].tolist()])
+        self._bank = Bank(colour.vectors[trained].to(device), rows.to(device))
+        self._anchors = colour.anchors[: len(found.people)].to(device)
+
+    def __call__(self, learner: nn.Module, step: int) -> tuple[Tensor, dict[str, float]]:
+        run, device = self._run, self._device
+        got = batch(self._found, run, step, self._processes.rank, self._processes.world)
+        inputs = got.inputs if not run.preserve else np.concatenate([got.inputs, grey_inputs(self._found.colour[got.colour])])
+        with torch.autocast(device.type, torch.bfloat16, enabled=run.half):
+            shown, prototypes = learner(torch.from_numpy(inputs).to(device))
+            vectors = self._recogniser(shown, self._enters)
+        count = len(got.inputs)
+        own = torch.tensor([self._colour.rows[p] for p in got.people.tolist()], device=device)
+        everyone = self._processes.gathered(own)
+        loss = shared_loss(self._processes.gathered(vectors[:count]), everyone, prototypes.float(), self._anchors, self._bank, run)
+        loss = loss + self._beside(got, shown, vectors[count:])
+        near = (vectors[:count].detach() * self._anchors[own]).sum(1).mean()
+        return loss, {"loss": self._processes.mean(loss), "own": self._processes.mean(near)}
+
+    def _beside(self, got: Batch, shown: Tensor, grey: Tensor) -> Tensor:
+        """Return the losses that each crop has on its own."""
+        loss = shown.new_zeros((), dtype=torch.float32)
+        if self._run.preserve:
+            loss = loss + self._run.preserve * preserved(grey, self._colour.vectors[got.colour].to(self._device))
+        if self._run.picture and got.goals is not None and shown.shape[1] == 3:
+            goals = torch.from_numpy(got.goals).to(self._device)
+            loss = loss + self._run.picture * (shown[: len(goals)].float() - goals).abs().mean()
+        return loss
+
+
+def watch(model: Normaliser, recogniser: Recogniser, found: Material, colour: Colour, run: Run) -> dict[str, float]:
     """Return how near simulated crops of people kept aside come to their own prototype, and how often it is the nearest."""
-    centres, rows = prototypes(recogniser, found.watch)
-    rng = np.random.default_rng((seed, 1 << 31))
-    at = rng.integers(len(found.watch.people), size=_WATCHED)
-    crops = nir_tensor(np.stack([simulate(found.watch.crops[i], found.shape, rng) for i in at]))
-    own = np.array([rows[p] for p in found.watch.people[at].tolist()])
-    cosine = embed(lambda x: recogniser(model(x)), crops) @ centres.numpy().T
+    views = np.flatnonzero(np.isin(found.pool.people, found.watched))
+    rng = np.random.default_rng((run.seed, 1 << 31))
+    at = rng.choice(views, min(_WATCHED, 8 * len(found.watched)))
+    inputs = np.stack([sample(found.pool, int(i), rng)[0] for i in at])
+    device = next(model.parameters()).device
+    vectors = embed(lambda x: recogniser(model(x.to(device)), model.enters).cpu(), inputs)
+    cosine = vectors @ colour.anchors[len(found.people) :].numpy().T
+    own = np.array([colour.rows[p] for p in found.pool.people[at].tolist()]) - len(found.people)
     return {"watch_own": float(cosine[np.arange(len(at)), own].mean()), "watch_first": float((cosine.argmax(1) == own).mean())}
-
-
-def _over_all(loss: Tensor, processes: Processes) -> float:
-    """Return the mean of the processes' losses; their shares of a step are of one size."""
-    value = loss.detach().clone()
-    if processes.world > 1:
-        distributed.all_reduce(value)
-    return float(value) / processes.world
 
 
 class _Silent:

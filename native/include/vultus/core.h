@@ -18,7 +18,10 @@
 
 enum vultus_limits {
     VULTUS_MAX_SIDE = 8192, /* pixels; twice a 4K camera's */
-    VULTUS_MAX_DIM = 65536  /* elements of a vector; int8 products still add up exactly in 32 bits */
+    VULTUS_MAX_DIM = 65536, /* elements of a vector; int8 products still add up exactly in 32 bits */
+    VULTUS_STEM_SIDE = 112, /* pixels of the recogniser's crop */
+    VULTUS_STEM_WEIGHTS = 14464,
+    VULTUS_STEM_SCRATCH = 115888 /* floats: the padded crop, three rows a layer, and up to fifteen for alignment */
 };
 
 enum vultus_status {
@@ -124,6 +127,19 @@ int vultus_register_through_u16(const uint16_t *depth, int width, int height, pt
 /* out[i] = query . rows[i] for `count` rows of `dim` elements. */
 int vultus_dot_f32(const float *query, const float *rows, ptrdiff_t stride, ptrdiff_t count, ptrdiff_t dim, float *out);
 int vultus_dot_i8(const int8_t *query, const int8_t *rows, ptrdiff_t stride, ptrdiff_t count, ptrdiff_t dim, int32_t *out);
+
+/* The first six layers of the recogniser, from three planes of VULTUS_STEM_SIDE squared to 8-bit channels: 3 x 3 to 32 channels, depthwise
+ * 3 x 3, 1 x 1 to 64, depthwise 3 x 3 with stride 2, 1 x 1 to 128, depthwise 3 x 3, with zeros around each picture, and after each layer
+ * pos * x where x > 0, neg * x elsewhere. `weights`: for each layer taps by tap (plane, row, column or input channel) and output channel,
+ * bias, pos, neg. `out`: 56 x 56 pixels of 128 channels side by side, x rounded to the nearest integer (halves to even) + `zero`, clipped to
+ * 0..255. `room` floats of `scratch`, at least VULTUS_STEM_SCRATCH, are written over. */
+int vultus_stem_f32(const float *weights, ptrdiff_t count, const float *planes, int zero, uint8_t *out, float *scratch, ptrdiff_t room);
+
+/* Coded words of a serial head (serial/PROTOCOL.md, section 3.2). `line` is what goes over the line: 255 bytes and, written, a zero
+ * byte. Writing takes a piece of 1 to 229 bytes and its number among 1 to 16. Reading gives the word's 255 bytes, the piece from the
+ * third one on, and how many bytes were put right; -1 when these bytes are no word. */
+int vultus_word_write(const uint8_t *piece, int size, int number, int pieces, uint8_t *line);
+int vultus_word_read(const uint8_t *line, uint8_t *word, int *repaired);
 
 /* binding: end */
 

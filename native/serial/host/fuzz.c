@@ -1,8 +1,10 @@
 /* Gives the core bytes that no host would send: vultus_serial_fuzz [packets] [seed]. Run it under sanitizers.
  *
- * Well-formed packets of random type and content, so that the check lets them in, and packets cut, changed and doubled. */
+ * Well-formed packets of random type and content, in either framing, so that the check lets them in, and packets cut, changed and
+ * in pieces that do not belong together. */
 #include "synthetic.h"
 #include "wire.h"
+#include "words.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +16,21 @@ static uint32_t draw(uint32_t below)
 {
     state = state * 6364136223846793005u + 1442695040888963407u;
     return (uint32_t)(state >> 33) % below;
+}
+
+/* Write a packet in coded words, now and then with pieces that lie about themselves; returns the size. */
+static size_t make_words(const uint8_t *packet, size_t size, uint8_t *out)
+{
+    const size_t pieces = (size + WORD_PIECE - 1) / WORD_PIECE;
+    const unsigned said = draw(12) == 0 ? 1 + draw(16) : (unsigned)pieces;
+    for (size_t i = 0; i < pieces; i++) {
+        const size_t left = size - i * WORD_PIECE;
+        const unsigned number = draw(12) == 0 ? draw(16) : (unsigned)i;
+        head_word_write(packet + i * WORD_PIECE, left < WORD_PIECE ? left : WORD_PIECE, number, said, out + i * WORD_LINE);
+        for (uint32_t wrong = draw(3) == 0 ? draw(15) : 0; wrong > 0; wrong--)
+            out[i * WORD_LINE + draw(WORD_LINE)] ^= (uint8_t)draw(256);
+    }
+    return pieces * WORD_LINE;
 }
 
 /* Write a packet as the line carries it; returns its size. */
@@ -36,6 +53,8 @@ static size_t make(uint8_t *out, uint32_t session)
     put(packet + 4, size, 2);
     put(number, type == HELLO ? 0 : session, 4);
     put(packet + HEADER + size, head_crc(head_crc(0, number, 4), packet, HEADER + size), CRC);
+    if (draw(3) == 0)
+        return make_words(packet, HEADER + size + CRC, out);
     const size_t stuffed = head_stuff(packet, HEADER + size + CRC, out);
     out[stuffed] = 0;
     return stuffed + 1;
@@ -46,7 +65,7 @@ int main(int count, char **values)
     const unsigned long packets = count > 1 ? strtoul(values[1], NULL, 10) : 20000;
     state = count > 2 ? strtoul(values[2], NULL, 10) : 1;
     struct synthetic *s = synthetic_new(16, 16, 5, 1);
-    uint8_t line[512], out[4096];
+    uint8_t line[2 * WORD_LINE], out[4096];
     uint64_t now = 0, sent = 0;
     for (unsigned long i = 0; s != NULL && i < packets; i++) {
         size_t size = make(line, draw(30) == 0 ? draw(5) : 77);

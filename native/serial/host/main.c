@@ -1,5 +1,8 @@
-/* The synthetic head on standard input and output, which may be a pseudo-terminal: vultus_synthetic_head [width height rate strobe]. */
+/* The synthetic head on standard input and output, which may be a pseudo-terminal: vultus_synthetic_head [width height rate strobe [secret]].
+ *
+ * With a secret, 64 hexadecimal digits, it speaks to paired hosts alone; it is ready to be paired at its start and again after SIGUSR1. */
 #define _POSIX_C_SOURCE 200809L
+#include "button.h"
 #include "synthetic.h"
 
 #include <errno.h>
@@ -27,11 +30,16 @@ int main(int count, char **values)
     struct synthetic *s = synthetic_new(width, height, argument(count, values, 3, 5), (int)argument(count, values, 4, 1));
     uint8_t in[2048], out[8192];
     size_t held = 0, sent = 0;
+    if (count > 5 && s != NULL && !button_attach(s, values[5])) {
+        synthetic_free(s);
+        return 2;
+    }
     fcntl(0, F_SETFL, fcntl(0, F_GETFL) | O_NONBLOCK);
     fcntl(1, F_SETFL, fcntl(1, F_GETFL) | O_NONBLOCK);
     while (s != NULL) {
         struct pollfd wait[2] = {{.fd = 0, .events = POLLIN}, {.fd = 1, .events = POLLOUT}};
         poll(wait, sent < held ? 2 : 1, 2);
+        button_look();
         const ssize_t came = read(0, in, sizeof in);
         /* EIO: nobody holds the other end of the pseudo-terminal yet. */
         if (came == 0 || (came < 0 && errno != EAGAIN && errno != EINTR && errno != EIO))
@@ -53,5 +61,6 @@ int main(int count, char **values)
             break;
     }
     synthetic_free(s);
+    button_free();
     return 0;
 }

@@ -34,7 +34,6 @@ static size_t receive_bytes(void *user, uint8_t *bytes, size_t size)
     s->in_at += n;
     return n;
 }
-
 static uint64_t time_us(void *user) { return ((struct synthetic *)user)->now; }
 
 static uint8_t start(void *user, uint8_t streams, uint32_t *period_us)
@@ -110,7 +109,7 @@ struct synthetic *synthetic_new(unsigned width, unsigned height, unsigned rate_h
     s->height = height;
     const int n = write_capabilities(s->capabilities, TEXT, width, height, rate_hz, strobe), m = write_calibration(s->calibration, TEXT, width, height);
     const struct vultus_head_callbacks on = {s, send_bytes, receive_bytes, time_us, start, stop, released};
-    const struct vultus_head_texts texts = {s->capabilities, s->calibration, (uint16_t)n, (uint16_t)m, strobe != 0};
+    const struct vultus_head_texts texts = {s->capabilities, s->calibration, (uint16_t)n, (uint16_t)m, strobe != 0, true};
     vultus_head_init(&s->head, &on, &texts);
     return s;
 }
@@ -148,3 +147,4 @@ size_t synthetic_step(struct synthetic *s, uint64_t now_us, uint8_t *out, size_t
 }
 
 uint32_t synthetic_bad(const struct synthetic *s) { return s->head.bad; }
+struct vultus_head *synthetic_head(struct synthetic *s) { return &s->head; }

@@ -13,6 +13,8 @@ void synthetic_free(struct synthetic *s);
 size_t synthetic_feed(struct synthetic *s, const uint8_t *bytes, size_t size);
 /* Let it work at a time; writes at most `room` bytes for the line to `out` and returns how many. */
 size_t synthetic_step(struct synthetic *s, uint64_t now_us, uint8_t *out, size_t room);
+/* The core inside; as it is made it takes sessions that are not sealed, and cannot be paired. */
+struct vultus_head *synthetic_head(struct synthetic *s);
 uint32_t synthetic_bad(const struct synthetic *s);
 
 #endif

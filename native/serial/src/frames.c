@@ -138,7 +138,7 @@ size_t head_chunk(struct vultus_head *head, uint8_t *payload, uint64_t now)
     put(payload, chunk, 4);
     put(payload + 4, index, 2);
     copy_part(q, at, size, payload + 6);
-    head->sent_as[chunk % VULTUS_HEAD_WINDOW] = head->sequence;
+    head->sent_as[chunk % VULTUS_HEAD_WINDOW] = (uint16_t)head->sent;
     head->state[chunk % VULTUS_HEAD_WINDOW] = WAITING;
     return size + 6;
 }

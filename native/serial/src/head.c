@@ -13,11 +13,32 @@ void vultus_head_init(struct vultus_head *head, const struct vultus_head_callbac
     head->chunk_bytes = 900;
 }
 
+void vultus_head_pair(struct vultus_head *head, const struct vultus_head_pairing *pairing) { head->pairing = pairing; }
+
+void vultus_head_drop(struct vultus_head *head) { head_end(head); }
+
 bool vultus_head_streaming(const struct vultus_head *head) { return head->streaming != 0; }
 
 unsigned vultus_head_room(const struct vultus_head *head)
 {
     return head->streaming ? (unsigned)(VULTUS_HEAD_FRAMES - head->frames) : 0;
+}
+
+/* Take a byte in one framing and act on the packet that it ends. */
+static void hear(struct vultus_head *head, bool coded, uint8_t byte)
+{
+    uint8_t *packet;
+    const uint8_t *payload;
+    size_t size;
+    const size_t held = head_take(head, coded, byte, &packet);
+    if (held == 0)
+        return;
+    const int type = head_check(packet, held, head->session, &payload, &size);
+    const bool sealed = type != HELLO && head->sealing.phase != VULTUS_HEAD_UNSEALED;
+    if (type >= 0 && (!sealed || head_open(head, packet, &size)))
+        head_act(head, type, payload, size);
+    else if (coded == head->coded)
+        head->bad++;
 }
 
 static void listen(struct vultus_head *head)
@@ -26,37 +47,29 @@ static void listen(struct vultus_head *head)
     size_t came = head->on.receive(head->on.user, bytes, sizeof bytes);
     for (; came > 0; came = head->on.receive(head->on.user, bytes, sizeof bytes))
         for (size_t i = 0; i < came && i < sizeof bytes; i++) {
-            const size_t held = head_unframe(&head->unframer, bytes[i], &head->bad);
-            const uint8_t *payload;
-            size_t size;
-            if (held == 0)
-                continue;
-            const int type = head_check(head->unframer.bytes, held, head->session, &payload, &size);
-            if (type < 0)
-                head->bad++;
-            else
-                head_act(head, type, payload, size);
+            hear(head, false, bytes[i]);
+            hear(head, true, bytes[i]);
         }
 }
 
-/* Frame what lies in `packet` behind the place of the header. */
+/* Frame what lies in `packet` behind the place of the header, sealed where the session is. */
 static void pack(struct vultus_head *head, uint8_t type, size_t size)
 {
+    const bool open = type == WELCOME || type == REFUSE, sealed = !open && head->sealing.phase != VULTUS_HEAD_UNSEALED;
     uint8_t number[4], *p = head->packet;
+    size += sealed ? VULTUS_HEAD_TAG : 0;
     p[0] = 1;
     p[1] = type;
-    put(p + 2, head->sequence++, 2);
+    put(p + 2, head->sent & 0xffff, 2);
     put(p + 4, size, 2);
-    put(number, type == WELCOME || type == REFUSE ? 0 : head->session, 4);
+    if (sealed && !head_seal(head, p, size)) {
+        head_end(head);
+        return;
+    }
+    head->sent++;
+    put(number, open ? 0 : head->session, 4);
     put(p + HEADER + size, head_crc(head_crc(0, number, 4), p, HEADER + size), CRC);
-    size_t at = 0;
-    if (!head->greeted)
-        head->out[at++] = 0;
-    head->greeted = true;
-    at += head_stuff(p, HEADER + size + CRC, head->out + at);
-    head->out[at++] = 0;
-    head->out_size = (uint16_t)at;
-    head->out_sent = 0;
+    head_frame(head, type, HEADER + size + CRC);
 }
 
 /* Make the next packet; false when there is nothing to say. */
@@ -67,6 +80,8 @@ static bool speak(struct vultus_head *head, uint64_t now)
         memcpy(head->packet + HEADER, head->reply, head->reply_size);
         head->reply_type = 0;
         pack(head, type, head->reply_size);
+        if (head->ends)
+            head_end(head);
         return true;
     }
     const size_t size = head_chunk(head, head->packet + HEADER, now);
@@ -83,7 +98,7 @@ bool vultus_head_poll(struct vultus_head *head)
     if (head->session != 0 && now - head->heard_us > SILENCE_US)
         head_end(head);
     for (;;) {
-        if (head->out_sent == head->out_size && !speak(head, now))
+        if (head->out_sent == head->out_size && !head_next_word(head) && !speak(head, now))
             return false;
         const size_t left = (size_t)(head->out_size - head->out_sent);
         const size_t took = head->on.send(head->on.user, head->out + head->out_sent, left);

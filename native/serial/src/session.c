@@ -11,6 +11,9 @@ void head_end(struct vultus_head *head)
     head->session = 0;
     head->strobe = head->strobe_length = 0;
     head->reply_type = 0;
+    head->ends = false;
+    head->piece = head->pieces;
+    head_wipe(&head->sealing, sizeof head->sealing);
 }
 
 /* Make the answer that goes next; its first byte is the number of the request. */
@@ -20,34 +23,6 @@ static uint8_t *answer(struct vultus_head *head, uint8_t type, uint8_t size, uin
     head->reply_size = size;
     head->reply[0] = request;
     return head->reply + 1;
-}
-
-static void hello(struct vultus_head *head, const uint8_t *p)
-{
-    const uint32_t session = (uint32_t)get(p, 4);
-    const uint8_t reason = p[4] > 1 || p[5] < 1 ? 1 : p[6] != 0 ? 7 : 0;
-    if (session == 0)
-        return;
-    if (session != head->session) {
-        head_end(head);
-        head->sequence = 0;
-        head->chunk_bytes = 900;
-        head->greeted = false;
-    }
-    put(head->reply, session, 4);
-    if (reason != 0) {
-        head->reply_type = REFUSE;
-        head->reply_size = 5;
-        head->reply[4] = reason;
-        return;
-    }
-    head->session = session;
-    head->reply_type = WELCOME;
-    head->reply_size = 16;
-    head->reply[4] = 1;
-    head->reply[5] = 0;
-    put(head->reply + 6, VULTUS_HEAD_TAKES, 2);
-    put(head->reply + 8, head->on.time_us(head->on.user), 8);
 }
 
 static void describe(struct vultus_head *head, const uint8_t *p)
@@ -70,12 +45,7 @@ static void describe(struct vultus_head *head, const uint8_t *p)
 
 static void line(struct vultus_head *head, const uint8_t *p)
 {
-    const uint16_t chunk = (uint16_t)get(p + 2, 2);
-    if (!head->streaming && p[1] == 0 && chunk >= 16 && chunk <= 1000)
-        head->chunk_bytes = chunk;
-    uint8_t *out = answer(head, LINE_SET, 4, p[0]);
-    out[0] = 0;
-    put(out + 1, head->chunk_bytes, 2);
+    head_line(head, p, answer(head, LINE_SET, 4, p[0]));
 }
 
 static void start(struct vultus_head *head, const uint8_t *p)
@@ -126,10 +96,16 @@ void head_act(struct vultus_head *head, int type, const uint8_t *payload, size_t
     static const struct {
         uint8_t type, least;
         void (*run)(struct vultus_head *head, const uint8_t *payload);
-    } requests[] = {{HELLO, 7, hello}, {DESCRIBE, 4, describe}, {LINE, 4, line}, {START, 10, start}, {STOP, 1, stop}, {STROBE, 14, strobe}};
-    if (type != HELLO && head->session == 0)
+    } requests[] = {{DESCRIBE, 4, describe}, {LINE, 4, line}, {START, 10, start}, {STOP, 1, stop}, {STROBE, 14, strobe}, {UNPAIR, 1, head_unpair}};
+    if (type == HELLO)
+        head_hello(head, payload, size);
+    const enum vultus_head_phase phase = head->sealing.phase;
+    if (type == HELLO || head->session == 0 || (phase == VULTUS_HEAD_PROVING && type != PROVE && type != BYE) ||
+        (phase == VULTUS_HEAD_FORGOTTEN && type != UNPAIR && type != BYE))
         return;
     head->heard_us = head->on.time_us(head->on.user);
+    if (type == PROVE && phase != VULTUS_HEAD_UNSEALED)
+        head_prove(head, payload, size);
     if (type == ACK && size >= 10)
         head_acknowledged(head, payload, size);
     if (type == BYE)

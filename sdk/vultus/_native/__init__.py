@@ -9,14 +9,20 @@ from vultus._native.arrays import F64, I8, I32, Rect
 from vultus._native.instruction_sets import force_isa, isa
 from vultus._native.pixels import difference, luma, nv12_to_bgr, nv12_to_rgb, yuyv_to_bgr, yuyv_to_rgb
 from vultus._native.registration import register_depth, register_through_depth
+from vultus._native.stem import STEM_IN, STEM_OUT, STEM_SCRATCH, STEM_WEIGHTS, stem
 from vultus._native.sums import ImageSums, StrobeSums, image_sums, strobe_sums
 from vultus._native.vectors import dot_f32, dot_i8
 from vultus._native.warps import warp_depth, warp_grey, warp_rgb
+from vultus._native.words import read_word, write_word
 
 __all__ = [
     "F64",
     "I8",
     "I32",
+    "STEM_IN",
+    "STEM_OUT",
+    "STEM_SCRATCH",
+    "STEM_WEIGHTS",
     "ImageSums",
     "Rect",
     "StrobeSums",
@@ -29,12 +35,15 @@ __all__ = [
     "luma",
     "nv12_to_bgr",
     "nv12_to_rgb",
+    "read_word",
     "register_depth",
     "register_through_depth",
+    "stem",
     "strobe_sums",
     "warp_depth",
     "warp_grey",
     "warp_rgb",
+    "write_word",
     "yuyv_to_bgr",
     "yuyv_to_rgb",
 ]

@@ -76,7 +76,9 @@ def shifted(frame_set: FrameSet, by_ns: int) -> FrameSet:
 
 def policy() -> Policy:
     """Return a policy under which every frame set is compared: any source, no tier above matching, no lock."""
-    return Policy(sources=frozenset(Source), tier=Tier.CONVENIENCE, max_failures=2**31, max_skew_ms=1000.0, allow_extrapolation=True)
+    return Policy(
+        sources=frozenset(Source), tier=Tier.CONVENIENCE, max_failures=2**31, max_spoofs=2**31, max_skew_ms=1000.0, allow_extrapolation=True
+    )
 
 
 @contextmanager

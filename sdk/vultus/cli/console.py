@@ -45,6 +45,11 @@ class Guide:
         if self._progress is not None and self._task is not None:
             self._progress.update(self._task, hint=hint_words(hint))
 
+    def say(self, what: str) -> None:
+        """Show what is being done until the next."""
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, hint=what)
+
     def count(self, done: int) -> None:
         """Show how many have been taken, of a total that may not be known."""
         if self._progress is not None and self._task is not None:
@@ -85,9 +90,19 @@ class Console:
         with contextlib.suppress(BrokenPipeError):
             print(f"warning: {' '.join(message.split())}", file=self._err, flush=True)
 
+    @property
+    def interactive(self) -> bool:
+        """True when a person can be asked."""
+        return self._err.isatty() and sys.stdin.isatty()
+
+    @property
+    def asks(self) -> bool:
+        """True when somebody sits at a terminal and can answer."""
+        return not self.json and self.interactive
+
     def confirm(self, question: str) -> bool:
         """Ask on a terminal; nobody is asked in a pipe, where the command itself is the consent."""
-        if self.json or not (self._err.isatty() and sys.stdin.isatty()):
+        if not self.asks:
             return True
         print(f"{question} [y/N] ", end="", file=self._err, flush=True)
         return sys.stdin.readline().strip().lower() in ("y", "yes")

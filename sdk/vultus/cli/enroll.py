@@ -13,8 +13,8 @@ from vultus.cli.session import Cancelled, arguments, session_of
 from vultus.cli.words import reason_words, remedy_words
 
 if TYPE_CHECKING:
-    from vultus.authenticator import Enrollment
     from vultus.store import TemplateStore
+    from vultus.templates import Enrollment
 
 HELP = """Enrol a person from a device.
 
@@ -42,6 +42,7 @@ def enroll(
     tier: options.TierName = None,
     allow_recordings: options.AllowRecordings = False,
     allow_simulated: options.AllowSimulated = False,
+    allow_virtual: options.AllowVirtual = False,
     json: options.Json = False,
 ) -> int:
     """Enrol a person."""
@@ -51,7 +52,7 @@ def enroll(
 
     with arguments():
         user = check_user(user)
-    policy = policy_of(None, tier, allow_recordings=allow_recordings, allow_simulated=allow_simulated)
+    policy = policy_of(None, tier, allow_recordings=allow_recordings, allow_simulated=allow_simulated, allow_virtual=allow_virtual)
     url = session.device_url(device)
     with session.wiring.open_store(session.store_path(store), create=True) as templates:
         if not replace and templates.has(user):

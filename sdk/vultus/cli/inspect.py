@@ -13,6 +13,7 @@ from vultus.cli.console import ExitCode, literal, paint
 from vultus.cli.session import session_of
 
 if TYPE_CHECKING:
+    from vultus.devices.envelope import Consent
     from vultus.frames import Frame, FrameSet, Timing
 
 HELP = """Say what a recording holds: device, streams, rates, gaps, skew, calibration, repeated frames, and whether it is whole.
@@ -50,7 +51,10 @@ class _Stream:
 
 
 def inspect(
-    ctx: typer.Context, file: Annotated[Path, typer.Argument(metavar="FILE", help="Recording to describe.")], json: options.Json = False
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Recording to describe.")],
+    key: options.RecordingKey = None,
+    json: options.Json = False,
 ) -> int:
     """Describe a recording."""
     from contextlib import closing
@@ -64,12 +68,12 @@ def inspect(
     repeated: Counter[str] = Counter()
     timing: list[Timing] = []
     damage = None
-    with closing(Recording(file)) as recording:
+    with closing(Recording(file, key=session.key_of(file, key))) as recording:
         try:
             _gather(recording, sets, streams, repeated, timing)
         except RecordingError as problem:
             damage = str(problem)
-        who = recording.recorded
+        who, envelope, consent = recording.recorded, recording.envelope, recording.consent
     skews = [skew for _, skew in sets]
     document: dict[str, Any] = {
         "file": str(file),
@@ -80,12 +84,23 @@ def inspect(
         "skew_ms": {"mean": sum(skews) / len(skews) / 1e6, "worst": max(skews) / 1e6} if skews else None,
         "streams": {name: stream.describe(repeated[name]) for name, stream in streams.items()},
         "timing": _timing(timing[-1]) if timing else None,
-        "encrypted": False,
+        "encrypted": envelope is not None,
+        "key": envelope.wrapped_by.name if envelope is not None else None,
+        "consent": _consent(consent),
         "whole": damage is None,
         "damage": damage,
     }
     session.console.result(document, _text(document))
     return ExitCode.YES if damage is None else ExitCode.NO
+
+
+def _consent(note: Consent | None) -> dict[str, Any] | None:
+    """Return the note, and whether its day has come."""
+    from datetime import UTC, datetime
+
+    if note is None:
+        return None
+    return {"text": note.text, "until": note.until or None, "expired": note.expired(datetime.now(UTC).date())}
 
 
 def _timing(last: Timing) -> dict[str, Any]:
@@ -114,9 +129,13 @@ def _gather(recording: Any, sets: list[tuple[int, int]], streams: dict[str, _Str
 
 def _text(d: dict[str, Any]) -> str:
     """Write the description for people."""
-    who = d["device"]
-    lines = [f"{literal(d['file'])}: {d['frame_sets']} frame sets, {d['duration_s']:.3f} s, {d['bytes']} bytes, not encrypted"]
+    who, sealed = d["device"], f"encrypted by a {d['key']}" if d["encrypted"] else "not encrypted"
+    lines = [f"{literal(d['file'])}: {d['frame_sets']} frame sets, {d['duration_s']:.3f} s, {d['bytes']} bytes, {sealed}"]
     lines.append(literal(f"device  {who['kind']}: {who['model']}, serial {who['serial'] or 'unknown'}, source {who['source']}"))
+    if (note := d["consent"]) is not None:
+        until = f", until {note['until']}" if note["until"] else ""
+        over = paint("red", ", which is over: remove the file") if note["expired"] else ""
+        lines.append(f"consent     {literal(note['text'])}{until}{over}")
     for name, s in d["streams"].items():
         rate = f"{s['rate_hz']:g} a second" if s["rate_hz"] else "no rate"
         known = ", ".join(k for k in ("intrinsics", "extrinsics") if s[k]) or "no calibration"

@@ -47,11 +47,11 @@ def list_users(ctx: typer.Context, store: options.Store = None, json: options.Js
 
 
 def _current_graph(session: Session) -> str | None:
-    """Return the hash of the recogniser in use; None when it cannot be told, which `vultus doctor` explains."""
+    """Return the hash that templates of the recogniser in use carry; None when it cannot be told, which `vultus doctor` explains."""
     from vultus.errors import ModelError
 
     try:
-        return session.wiring.manifest().entry("recogniser").sha256
+        return session.wiring.manifest().entry("recogniser").form
     except ModelError:
         return None
 

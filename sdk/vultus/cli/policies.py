@@ -16,7 +16,11 @@ def policy_of(
     *,
     allow_recordings: bool,
     allow_simulated: bool,
+    allow_virtual: bool = False,
     allow_extrapolation: bool = False,
+    allow_other_devices: bool = False,
+    target_iapar: float | None = None,
+    target_bpcer: float | None = None,
 ) -> Policy:
     """Return the policy; None keeps the policy's own default. Raises BadArgument."""
     from vultus.frames import Source
@@ -27,7 +31,10 @@ def policy_of(
         sources |= {Source.RECORDING, Source.IMAGES}
     if allow_simulated:
         sources.add(Source.SIMULATED)
+    if allow_virtual:
+        sources.add(Source.VIRTUAL)
     chosen: dict[str, Any] = {"sources": frozenset(sources), "allow_extrapolation": allow_extrapolation}
+    chosen["bind_device"] = not allow_other_devices
     with arguments():
         if tier is not None:
             if tier not in list(Tier):
@@ -35,4 +42,5 @@ def policy_of(
             chosen["tier"] = Tier(tier)
         if target_fmr is not None:
             chosen["target_fmr"] = target_fmr
+        chosen |= {"target_iapar": target_iapar, "target_bpcer": target_bpcer}
         return Policy(**chosen)

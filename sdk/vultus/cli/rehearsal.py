@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NoReturn
 
 from vultus.errors import StoreError
+from vultus.guard import Device
 from vultus.store import AttemptState, Template, TemplateStore
 
 
@@ -16,14 +17,18 @@ class Rehearsal(TemplateStore):
         super().failures(user)
         return AttemptState()
 
-    def record_failure(self, user: str | None, now_ns: int) -> AttemptState:
+    def record_failure(self, user: str | None, now_ns: int, *, spoof: bool = False) -> AttemptState:
         """Count nothing."""
-        del now_ns
+        del now_ns, spoof
         return self.failures(user)
 
     def clear_failures(self, user: str | None) -> None:
         """Clear nothing."""
         del user
+
+    def guard(self, device: Device, *, drop: bool = False) -> None:
+        """Remember nothing."""
+        del device, drop
 
     def add(self, template: Template, *, replace: bool = False) -> NoReturn:
         """Refuse."""

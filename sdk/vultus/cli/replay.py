@@ -43,13 +43,14 @@ def replay(
     allow_recordings: options.AllowRecordings = False,
     allow_simulated: options.AllowSimulated = False,
     allow_extrapolation: options.AllowExtrapolation = False,
+    key: options.RecordingKey = None,
     json: options.Json = False,
 ) -> int:
     """Read a recording."""
     session = session_of(ctx, json=json)
-    url = f"replay:{file}?partial={'yes' if partial else 'no'}"
+    url, opener = f"replay:{file}?partial={'yes' if partial else 'no'}", session.key_of(file, key)
     if not decide:
-        with session.open_device(url) as camera:
+        with session.open_device(url, **({} if opener is None else {"key": opener})) as camera:
             rows = [_describe(frame_set, None) for frame_set in camera.frames()]
         return _show(session, file, rows, partial=partial)
     policy = policy_of(
@@ -57,7 +58,7 @@ def replay(
     )
     with (
         session.wiring.open_rehearsal(session.store_path(store)) as templates,
-        session.open_device(url) as camera,
+        session.open_device(url, **({} if opener is None else {"key": opener})) as camera,
         session.wiring.authenticator(templates, policy) as authenticator,
     ):
         rows = [_describe(frame_set, authenticator.identify(frame_set)) for frame_set in camera.frames()]

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -15,6 +15,7 @@ from vultus.cli.wiring import Wiring
 
 if TYPE_CHECKING:
     from vultus.devices.base import Device
+    from vultus.devices.envelope import Key, Passphrase
 
 
 class BadArgument(Exception):
@@ -45,10 +46,34 @@ class Session:
             raise BadArgument("no device: give --device URL or set VULTUS_DEVICE; vultus devices lists what there is")
         return url
 
-    def open_device(self, url: str) -> Device:
+    def open_device(self, url: str, **options: Any) -> Device:
         """Open a device; raises BadArgument for a URL or an option that nobody knows."""
         with arguments():
-            return self.wiring.open_device(url)
+            return self.wiring.open_device(url, **options)
+
+    def key_of(self, file: Path, given: Path | None) -> Key | None:
+        """Return what opens a recording: the key file that was given, a passphrase asked for, or None: the recording's own choice."""
+        from vultus.devices import envelope
+
+        if given is not None:
+            return envelope.key_file(str(given))
+        named = file.is_file() and envelope.asks_passphrase(file)
+        return self.passphrase() if named and self.wiring.settings().passphrase is None and self.console.interactive else None
+
+    def passphrase(self, *, twice: bool = False) -> Passphrase:
+        """Return the passphrase of the settings, or ask for it on a terminal without showing it; raises BadArgument."""
+        from getpass import getpass
+
+        from vultus.devices.envelope import Passphrase
+
+        told = self.wiring.settings().passphrase
+        if told is None and not self.console.interactive:
+            raise BadArgument("no passphrase: set VULTUS_PASSPHRASE, or run on a terminal, where it is asked for")
+        typed = told if told is not None else getpass("Passphrase: ")
+        if twice and told is None and getpass("Again: ") != typed:
+            raise BadArgument("the two passphrases differ; nothing was recorded")
+        with arguments():
+            return Passphrase(typed)
 
 
 def session_of(context: typer.Context, *, json: bool) -> Session:

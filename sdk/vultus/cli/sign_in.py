@@ -32,10 +32,14 @@ def sign_in(
     store: options.Store = None,
     timeout: Annotated[float, typer.Option("--timeout", min=0.1, max=600, metavar="SECONDS", help="Give up after this.")] = 5.0,
     target_fmr: options.TargetFmr = None,
+    target_iapar: options.TargetIapar = None,
+    target_bpcer: options.TargetBpcer = None,
     tier: options.TierName = None,
     allow_recordings: options.AllowRecordings = False,
     allow_simulated: options.AllowSimulated = False,
+    allow_virtual: options.AllowVirtual = False,
     allow_extrapolation: options.AllowExtrapolation = False,
+    allow_other_devices: options.AllowOtherDevices = False,
     figures: options.Figures = False,
     json: options.Json = False,
 ) -> int:
@@ -47,8 +51,10 @@ def sign_in(
         with arguments():
             user = check_user(user)
     policy = policy_of(
-        target_fmr, tier, allow_recordings=allow_recordings, allow_simulated=allow_simulated, allow_extrapolation=allow_extrapolation
-    )
+        target_fmr, tier, allow_recordings=allow_recordings, allow_simulated=allow_simulated, allow_virtual=allow_virtual,
+        allow_extrapolation=allow_extrapolation, allow_other_devices=allow_other_devices, target_iapar=target_iapar,
+        target_bpcer=target_bpcer,
+    )  # fmt: skip
     url = session.device_url(device)
     with (
         session.wiring.open_store(session.store_path(store), create=False) as templates,

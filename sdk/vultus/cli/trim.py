@@ -14,7 +14,7 @@ from vultus.cli.session import BadArgument, Cancelled, arguments, session_of
 HELP = """Cut a piece out of a recording into a new file, bit for bit: frames, times, calibration and device identity.
 
 Seconds count from the first time stamp of FILE. The frame sets from --from up to, not including, --to are kept. An existing file is
-never overwritten, and FILE stays as it is. The piece holds pictures of people, as FILE does.
+never overwritten, and FILE stays as it is. The piece holds pictures of people, as FILE does, and is encrypted if FILE is.
 
 \b
 Examples:
@@ -33,6 +33,7 @@ def trim(
     start_s: Annotated[float, typer.Option("--from", min=0.0, metavar="SECONDS", help="Where the piece begins; default 0.")] = 0.0,
     end_s: Annotated[float | None, typer.Option("--to", min=0.0, metavar="SECONDS", help="Where it ends; default: the end.")] = None,
     partial: Annotated[bool, typer.Option("--partial", help="Take a recording that was cut off up to its last whole frame set.")] = False,
+    key: options.RecordingKey = None,
     json: options.Json = False,
 ) -> int:
     """Cut a piece out of a recording."""
@@ -43,7 +44,7 @@ def trim(
         raise BadArgument(f"{out} exists: choose another name, or remove it first")
     try:
         with arguments():
-            count = trimming.trim(file, out, start_s=start_s, end_s=end_s, partial=partial)
+            count = trimming.trim(file, out, start_s=start_s, end_s=end_s, partial=partial, key=session.key_of(file, key))
     except KeyboardInterrupt:
         raise Cancelled(f"cancelled, {out} was not written") from None
     document = {"file": str(out), "frame_sets": count, "bytes": out.stat().st_size}

@@ -51,18 +51,24 @@ def verify(
     store: options.Store = None,
     timeout: Timeout = 5.0,
     target_fmr: options.TargetFmr = None,
+    target_iapar: options.TargetIapar = None,
+    target_bpcer: options.TargetBpcer = None,
     tier: options.TierName = None,
     allow_recordings: options.AllowRecordings = False,
     allow_simulated: options.AllowSimulated = False,
+    allow_virtual: options.AllowVirtual = False,
     allow_extrapolation: options.AllowExtrapolation = False,
+    allow_other_devices: options.AllowOtherDevices = False,
     figures: options.Figures = False,
     json: options.Json = False,
 ) -> int:
     """Decide on one frame set."""
     session = session_of(ctx, json=json)
     policy = policy_of(
-        target_fmr, tier, allow_recordings=allow_recordings, allow_simulated=allow_simulated, allow_extrapolation=allow_extrapolation
-    )
+        target_fmr, tier, allow_recordings=allow_recordings, allow_simulated=allow_simulated, allow_virtual=allow_virtual,
+        allow_extrapolation=allow_extrapolation, allow_other_devices=allow_other_devices, target_iapar=target_iapar,
+        target_bpcer=target_bpcer,
+    )  # fmt: skip
     decision = _decide(session, session.device_url(device), session.store_path(store), policy, timeout, user)
     return show(decision, session.console, figures=figures)
 
@@ -73,18 +79,24 @@ def identify(
     store: options.Store = None,
     timeout: Timeout = 5.0,
     target_fmr: options.TargetFmr = None,
+    target_iapar: options.TargetIapar = None,
+    target_bpcer: options.TargetBpcer = None,
     tier: options.TierName = None,
     allow_recordings: options.AllowRecordings = False,
     allow_simulated: options.AllowSimulated = False,
+    allow_virtual: options.AllowVirtual = False,
     allow_extrapolation: options.AllowExtrapolation = False,
+    allow_other_devices: options.AllowOtherDevices = False,
     figures: options.Figures = False,
     json: options.Json = False,
 ) -> int:
     """Decide who is in one frame set."""
     session = session_of(ctx, json=json)
     policy = policy_of(
-        target_fmr, tier, allow_recordings=allow_recordings, allow_simulated=allow_simulated, allow_extrapolation=allow_extrapolation
-    )
+        target_fmr, tier, allow_recordings=allow_recordings, allow_simulated=allow_simulated, allow_virtual=allow_virtual,
+        allow_extrapolation=allow_extrapolation, allow_other_devices=allow_other_devices, target_iapar=target_iapar,
+        target_bpcer=target_bpcer,
+    )  # fmt: skip
     decision = _decide(session, session.device_url(device), session.store_path(store), policy, timeout, None)
     return show(decision, session.console, figures=figures)
 

@@ -6,6 +6,7 @@ import platform
 
 import typer
 
+from vultus._version import __version__
 from vultus.cli import options
 from vultus.cli.console import ExitCode
 from vultus.cli.session import session_of
@@ -20,12 +21,6 @@ Example:
 
 def version(ctx: typer.Context, json: options.Json = False) -> int:
     """Print the version."""
-    from importlib import metadata
-
     session = session_of(ctx, json=json)
-    try:
-        number = metadata.version("vultus")
-    except metadata.PackageNotFoundError:
-        number = "not installed"
-    session.console.result({"vultus": number, "python": platform.python_version()}, f"vultus {number}")
+    session.console.result({"vultus": __version__, "python": platform.python_version()}, f"vultus {__version__}")
     return ExitCode.YES

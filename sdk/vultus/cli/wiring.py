@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from vultus import settings
 
 if TYPE_CHECKING:
     from vultus.authenticator import Authenticator
     from vultus.devices.base import Device
+    from vultus.devices.envelope import Consent, Key
+    from vultus.devices.known_heads import KnownHeads
+    from vultus.devices.serial_device import SerialHead
+    from vultus.devices.v4l2_profile import Profile
     from vultus.doctor import Check
     from vultus.manifest import Manifest
     from vultus.policy import Policy
@@ -37,11 +42,26 @@ class Wiring:
 
         return Rehearsal.open(path, create=False)
 
-    def open_device(self, url: str) -> Device:
+    def open_device(self, url: str, **options: Any) -> Device:
         """Open a device."""
         from vultus.devices.registry import open_device
 
-        return open_device(url)
+        return open_device(url, **options)
+
+    def sensor_head(self, url: str) -> SerialHead:
+        """Return the sensor head that `url` names, closed; raises ValueError for another kind of device."""
+        from vultus.devices.registry import create_device
+        from vultus.devices.serial_device import SerialHead
+
+        if not url.startswith("serial:"):
+            raise ValueError(f"{url!r} is no sensor head: those are paired on a serial line, e.g. serial:/dev/ttyACM0")
+        return cast(SerialHead, create_device(url))
+
+    def known_heads(self) -> KnownHeads:
+        """Return the sensor heads that this host is paired with."""
+        from vultus.devices.known_heads import KnownHeads
+
+        return KnownHeads(settings.pairing_folder())
 
     def authenticator(self, store: TemplateStore, policy: Policy) -> Authenticator:
         """Make the authenticator."""
@@ -73,12 +93,40 @@ class Wiring:
 
         return schemes()
 
-    def record(self, device: Device, path: Path, seconds: float | None, frames: int | None, on_count: Callable[[int], None]) -> int:
+    def cameras(self) -> list[dict[str, Any]]:
+        """Describe the cameras that are plugged in, on Linux."""
+        if not sys.platform.startswith("linux"):
+            return []
+        from vultus.devices.v4l2_listing import list_cameras
+
+        return list_cameras()
+
+    def qualify(self, url: str, on_step: Callable[[str], None]) -> tuple[Profile, Path]:
+        """Measure how a camera captures best and keep the result."""
+        from vultus.devices.registry import create_device
+        from vultus.devices.v4l2 import V4l2
+        from vultus.devices.v4l2_qualify import qualify
+
+        device = create_device(url)
+        if not isinstance(device, V4l2):
+            raise TypeError("--qualify needs the v4l2: URL of a camera; vultus devices lists them")
+        return qualify(device.name, device.choice, on_step=on_step)
+
+    def record(
+        self,
+        device: Device,
+        path: Path,
+        seconds: float | None,
+        frames: int | None,
+        on_count: Callable[[int], None],
+        consent: Consent | None = None,
+        key: Key | None = None,
+    ) -> int:
         """Record until the first limit, tell the number of frame sets after each, and return it."""
         from vultus.devices.recorder import record
 
         numbers = itertools.count(1)
-        return record(device, path, count=frames, seconds=seconds, on_frame_set=lambda _: on_count(next(numbers)))
+        return record(device, path, count=frames, seconds=seconds, consent=consent, key=key, on_frame_set=lambda _: on_count(next(numbers)))
 
     def checks(self, store: Path, device: str | None) -> tuple[Check, ...]:
         """Run the doctor's checks."""

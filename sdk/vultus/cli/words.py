@@ -29,7 +29,8 @@ _HINTS: Final = {
 _REASONS: Final = {
     "accepted": "recognised",
     "source_not_allowed": "frames from this kind of source are not allowed",
-    "stream_missing": "a stream that the policy needs is missing",
+    "stream_missing": "a sensor that the user enrolled with is missing",
+    "repeated": "the same pictures were shown before: a frozen camera, or frames put in again",
     "stale": "the frames of one set were not taken at one time",
     "no_face": "no face was seen",
     "multiple_faces": "more than one face was seen",
@@ -40,17 +41,21 @@ _REASONS: Final = {
     "no_match": "not recognised",
     "unsure": "not recognised for certain",
     "match_missing": "nothing could be compared",
-    "not_calibrated": "there is no calibration for this comparison",
+    "not_calibrated": "a calibration that this decision needs is missing",
     "not_enrolled": "not enrolled",
+    "other_device": "enrolled with another camera",
     "locked": "locked after too many failed attempts",
     "timeout": "the time is over",
     "cancelled": "cancelled",
 }
 _REMEDIES: Final = {
-    "source_not_allowed": "allow it by name: --allow-recordings or --allow-simulated",
+    "source_not_allowed": "allow it by name: --allow-recordings, --allow-simulated or --allow-virtual",
     "liveness_missing": "use a device with NIR and depth, or choose a weaker --tier by name",
-    "not_calibrated": "choose a --target-fmr that the calibration supports, or --allow-extrapolation by name",
+    "stream_missing": "use the sensors that the user enrolled with, or enrol again without them",
+    "not_calibrated": "put the sensor's calibration back, or choose a --target-fmr that it supports, or --allow-extrapolation by name",
     "not_enrolled": "enrol first: vultus enroll NAME",
+    "other_device": "enrol with this camera, or --allow-other-devices by name",
+    "repeated": "unplug the camera and plug it in again",
 }
 
 

@@ -22,13 +22,13 @@ import enum
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self, final
 
 from vultus.errors import DeviceLost, DeviceState
-from vultus.types import DeviceIdentity, FrameSet, Stream
+from vultus.types import DeviceIdentity, FrameSet, Source, Stream
 
 READ_TIMEOUT_S: Final = 5.0
 """Longest wait for a frame set when the caller does not say: a camera that warms up takes a second or two."""
@@ -45,12 +45,17 @@ class State(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StreamFormat:
-    """One stream that a device gives; sizes and `dtype` are None where they differ from frame set to frame set."""
+    """One stream that a device gives; sizes and `dtype` are None where they differ from frame set to frame set.
+
+    sensor_format: what the sensor sends before it becomes a frame, such as YUYV or Z16. rate_hz: nominal frames a second. None = unknown.
+    """
 
     stream: Stream
     width: int | None = None
     height: int | None = None
     dtype: str | None = None
+    sensor_format: str | None = None
+    rate_hz: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,10 @@ class Order:
         return None
 
 
+Adapt = Callable[[FrameSet], FrameSet]
+"""Brings a device's frame sets to what a calibration says of its cameras."""
+
+
 class Device(ABC):
     """A source of frame sets; a driver fills in `_open`, `_next` and `_close`, and this class keeps the states.
 
@@ -111,6 +120,8 @@ class Device(ABC):
         self._capabilities: Capabilities | None = None
         self._state = State.CLOSED
         self._cancelled = threading.Event()
+        self._find_cameras: Callable[[DeviceIdentity], Adapt | None] | None = None
+        self._adapt: Adapt | None = None
         self._reading = threading.Lock()
 
     @abstractmethod
@@ -135,6 +146,12 @@ class Device(ABC):
     def identity(self) -> DeviceIdentity:
         """Say who takes the frames; before `open` the serial may be unknown."""
         return self._identity
+
+    @final
+    @property
+    def is_live(self) -> bool:
+        """True when frames come from a sensor now, not from a file, a simulation or a camera made of software."""
+        return self._identity.source is Source.LIVE
 
     @final
     @property
@@ -164,6 +181,11 @@ class Device(ABC):
         if self._state in (State.OPEN, State.STREAMING):
             raise DeviceState(f"{self._label()} is open already")
         self._capabilities = self._open()
+        try:
+            self._adapt = self._find_cameras(self._identity) if self._find_cameras is not None else None
+        except BaseException:
+            self._close()
+            raise
         self._cancelled.clear()
         self._state = State.OPEN
         return self
@@ -191,7 +213,15 @@ class Device(ABC):
                 self._state = State.LOST
                 self._close()
                 raise
-            return None if self._cancelled.is_set() else found
+            if found is None or self._cancelled.is_set():
+                return None
+            return found if self._adapt is None else self._adapt(found)
+
+    @final
+    def calibrated_by(self, find: Callable[[DeviceIdentity], Adapt | None]) -> Self:
+        """Let every later `open` look for a camera calibration by the device's identity, which `read` then applies; return the device."""
+        self._find_cameras = find
+        return self
 
     @final
     def frames(self, timeout_s: float | None = READ_TIMEOUT_S) -> Iterator[FrameSet]:

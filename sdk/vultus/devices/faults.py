@@ -84,14 +84,16 @@ class Plan:
         return not self.delay and not any(self.shares.values())
 
 
-def plan_of(options: Options) -> Plan:
-    """Take the faults out of a URL's options; raises ValueError for one that makes no sense."""
+def plan_of(options: Options) -> Plan | None:
+    """Take the faults out of a URL's options, None where there are none; raises ValueError for one that makes no sense."""
     shares = {name: options.number(name, 0.0, 0.0, 1.0) for name in FAULTS}
     delay, seed = options.whole("delay", 0, 0, MAX_DELAY), options.whole("seed", 0, 0, 2**31)
     named = options.text("on", ",".join(Stream)).split(",")
     unknown = sorted(set(named) - set(Stream))
     if unknown:
         raise ValueError(f"replay: on takes {', '.join(Stream)} by comma; got {unknown[0]!r}")
+    if not (any(shares.values()) or delay):
+        return None
     return Plan(shares, delay, frozenset(Stream(name) for name in named), seed)
 
 

@@ -1,5 +1,7 @@
 """Write frame sets to a recording: an MCAP file, one channel a stream, one chunk a frame set, a checksum over each chunk and over the whole.
 
+With a key the messages are sealed (see `envelope`): the file stays one that any reader of MCAP opens, its contents opaque.
+
 A recorder that is killed leaves a file that can be read up to the last whole frame set. A recording holds faces: it is made readable
 for its owner alone.
 """
@@ -9,37 +11,31 @@ from __future__ import annotations
 import json
 import os
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
+from vultus._version import __version__
 from vultus.devices import wire
 from vultus.devices.base import READ_TIMEOUT_S, Device, Order
-from vultus.errors import RecordingError
+from vultus.devices.chunks import CHUNK_BYTES
+from vultus.devices.envelope import ENCODING, END, Consent, Envelope, Key
+from vultus.devices.records import TOPIC
+from vultus.errors import RecordingError, StoreError
 from vultus.types import DeviceIdentity, FrameSet, Stream
 
 FORMAT: Final = "1"
 """Version of the layout: the metadata record `vultus.recording`, channels `/vultus/<stream>`, messages as in `wire`."""
+SEALED_FORMAT: Final = "2"
+"""The same with messages as in `envelope`; versions that do not know it say so."""
 METADATA: Final = "vultus.recording"
-TOPIC: Final = "/vultus/"
-CHUNK_BYTES: Final = 1 << 26
-"""A chunk is closed early after the frame that takes it beyond this size; a frame set of four full-HD streams is a quarter of it."""
 
 
 def checksum(metadata: dict[str, str]) -> str:
     """Return the CRC-32 of the metadata's other entries, which MCAP itself does not guard before the file's end."""
     rest = {name: value for name, value in metadata.items() if name != "crc32"}
     return f"{zlib.crc32(json.dumps(rest, sort_keys=True).encode()):08x}"
-
-
-def _sdk_version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("vultus")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 class _Sink:
@@ -83,15 +79,30 @@ class _Sink:
 class Recorder:
     """Writes the frame sets of one device; use it in a `with` statement.
 
-    Raises RecordingError when the file exists (unless overwrite), cannot be made, or the disk is full: what was written by then is kept.
+    consent: a note that the file carries, readable by everybody. key: encrypt, by a key source or a passphrase. about: further entries of the
+    header. Raises RecordingError when the file exists (unless overwrite), cannot be made, or the disk is full: what was written by
+    then is kept, and an empty file is not.
     """
 
-    def __init__(self, path: Path | str, device: DeviceIdentity, *, overwrite: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path | str,
+        device: DeviceIdentity,
+        *,
+        overwrite: bool = False,
+        consent: Consent | None = None,
+        key: Key | None = None,
+        about: Mapping[str, str] | None = None,
+    ) -> None:
         self._path = Path(path)
         self._device = device
         self._order = Order()
         self._written = 0
         self._failed = False
+        self._about = dict(about or {})
+        if consent is not None:
+            self._about |= {"consent": consent.text, "consent_until": consent.until}
+        self._envelope = self._sealed_by(key)
         try:
             self._sink = _Sink(self._path, overwrite=overwrite)
         except FileExistsError as problem:
@@ -101,22 +112,47 @@ class Recorder:
         from mcap.writer import CompressionType, Writer
 
         sink: Any = self._sink
-        self._writer: Any = Writer(sink, chunk_size=CHUNK_BYTES, compression=CompressionType.ZSTD, enable_data_crcs=True)
+        packing = CompressionType.ZSTD if self._envelope is None else CompressionType.NONE  # what is sealed cannot be packed again
+        self._writer: Any = Writer(sink, chunk_size=CHUNK_BYTES, compression=packing, enable_data_crcs=True)
         self._whole = 0
-        self._guarded(self._begin)
+        try:
+            self._guarded(self._begin)
+        except RecordingError:
+            self._path.unlink(missing_ok=True)  # it holds nothing, and would be in the way of the next try
+            raise
 
     @property
     def written(self) -> int:
         """Return how many frame sets the file holds."""
         return self._written
 
+    def _sealed_by(self, key: Key | None) -> Envelope | None:
+        """Complete the header, and return what seals the messages; None when they stay readable."""
+        d, form = self._device, FORMAT if key is None else SEALED_FORMAT
+        self._about |= {
+            "format": form,
+            "kind": d.kind,
+            "model": d.model,
+            "serial": d.serial,
+            "source": d.source.value,
+            "sdk": __version__,
+        }
+        if key is None:
+            return None
+        try:
+            envelope, self._about = Envelope.make(self._about, key)
+        except StoreError as problem:
+            raise RecordingError(f"{self._path}: not encrypted, and so not recorded: {problem}") from problem
+        return envelope
+
     def _begin(self) -> None:
-        d = self._device
-        about = {"format": FORMAT, "kind": d.kind, "model": d.model, "serial": d.serial, "source": d.source.value, "sdk": _sdk_version()}
+        about = self._about
         self._writer.start(profile="", library=f"vultus {about['sdk']}")
         self._writer.add_metadata(METADATA, about | {"crc32": checksum(about)})
-        schema = self._writer.register_schema(wire.SCHEMA_NAME, "protobuf", wire.schema())
-        self._channels = {s: self._writer.register_channel(TOPIC + s.value, "protobuf", schema) for s in Stream}
+        schema, encoding = 0, ENCODING
+        if self._envelope is None:
+            schema, encoding = self._writer.register_schema(wire.SCHEMA_NAME, "protobuf", wire.schema()), "protobuf"
+        self._channels = {s: self._writer.register_channel(TOPIC + s.value, encoding, schema) for s in Stream}
 
     def write(self, frame_set: FrameSet) -> None:
         """Append a frame set; raises RecordingError when it is out of order or cannot be stored, ValueError for another device's."""
@@ -134,9 +170,10 @@ class Recorder:
         ]
 
         def add() -> None:
-            for frame, data in messages:
-                channel = self._channels[frame.stream]
-                self._writer.add_message(channel, frame.time_ns, data, frame.time_ns, frame_set.sequence & 0xFFFFFFFF)
+            short = frame_set.sequence & 0xFFFFFFFF
+            for frame, plain in messages:
+                data = plain if self._envelope is None else self._envelope.seal(plain, frame.stream, frame.time_ns, short)
+                self._writer.add_message(self._channels[frame.stream], frame.time_ns, data, frame.time_ns, short)
             self._writer.flush()  # ends the chunk: a kill costs at most the frame set being written
 
         self._guarded(add)
@@ -163,6 +200,8 @@ class Recorder:
         self._failed = True
 
         def finish() -> None:
+            if self._envelope is not None:
+                self._writer.add_metadata(END, self._envelope.end())
             self._writer.finish()
             os.fsync(self._sink.handle)
 
@@ -184,6 +223,8 @@ def record(
     seconds: float | None = None,
     timeout_s: float | None = READ_TIMEOUT_S,
     overwrite: bool = False,
+    consent: Consent | None = None,
+    key: Key | None = None,
     on_frame_set: Callable[[FrameSet], None] | None = None,
 ) -> int:
     """Record an open device until it ends, `count` frame sets are written or `seconds` of its own clock have passed; return how many.
@@ -194,7 +235,7 @@ def record(
         raise ValueError("count must be 1 or more, or None")
     if seconds is not None and not seconds > 0:
         raise ValueError("seconds must be more than 0, or None")
-    with Recorder(path, device.identity, overwrite=overwrite) as recorder:
+    with Recorder(path, device.identity, overwrite=overwrite, consent=consent, key=key) as recorder:
         start: int | None = None
         while count is None or recorder.written < count:
             frame_set = device.read(timeout_s)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from collections import deque
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import BinaryIO, Final, Self
@@ -13,15 +12,16 @@ from typing import BinaryIO, Final, Self
 from vultus.devices import records, wire
 from vultus.devices.base import Order
 from vultus.devices.chunk_index import ChunkIndex, read_index
-from vultus.devices.recorder import CHUNK_BYTES, FORMAT, METADATA, checksum
+from vultus.devices.chunks import MAX_RECORD, unpack
+from vultus.devices.envelope import END, Consent, Envelope, Key
+from vultus.devices.recorder import FORMAT, METADATA, SEALED_FORMAT, checksum
 from vultus.errors import DeviceNotFound, RecordingError
-from vultus.frames import MAX_SIDE
 from vultus.types import DeviceIdentity, FrameSet, Source, Stream
 
-_MAX_RECORD: Final = CHUNK_BYTES + MAX_SIDE * MAX_SIDE * 3 + (1 << 20)
-"""Largest record in bytes: a chunk that is all but full, an RGB frame of the largest size and what surrounds it."""
 _MAX_SMALL: Final = 1 << 24
 """Largest record in bytes other than a chunk; a chunk index of a day's recording is far smaller."""
+_MESSAGE: Final = struct.Struct("<HIQQ")
+"""What stands before a message: its channel, 32-bit sequence, time and time of publication."""
 
 
 class _CutShort(Exception):
@@ -33,9 +33,10 @@ class Recording:
 
     Raises DeviceNotFound for a missing file and RecordingError, with the number of frame sets that could be read, for one that is
     empty, foreign, altered or cut short; `partial` takes the whole frame sets of one that is cut short and ends there.
+    key: opens an encrypted recording; None takes the user's own, or the passphrase of the settings. consent: the note that the file carries.
     """
 
-    def __init__(self, path: Path | str, *, partial: bool = False) -> None:
+    def __init__(self, path: Path | str, *, partial: bool = False, key: Key | None = None) -> None:
         self.path = Path(path)
         self.read_count = 0
         self._partial = partial
@@ -51,13 +52,13 @@ class Recording:
         except OSError as problem:
             raise RecordingError(f"{self.path}: the recording cannot be read: {problem.strerror}") from problem
         try:
-            self._begin()
+            self._begin(key)
         except BaseException:
             self._file.close()
             raise
         self._sets = self._frame_sets()
 
-    def _begin(self) -> None:
+    def _begin(self, key: Key | None) -> None:
         self._size = self._file.seek(0, io.SEEK_END)
         self._file.seek(0)
         if self._size == 0:
@@ -65,9 +66,14 @@ class Recording:
         if self._read(min(len(records.MAGIC), self._size)) != records.MAGIC:
             raise RecordingError(f"{self.path}: not an MCAP recording")
         try:
-            self.recorded = self._find_identity()
+            about = self._find_header()
+            self.recorded, self.consent = _identity(about), _consent(about)
         except (_CutShort, ValueError, struct.error) as problem:
             raise self._damaged(str(problem) or "it is cut short") from problem
+        try:
+            self.envelope = Envelope.unwrap(about, key) if about["format"] == SEALED_FORMAT else None
+        except ValueError as problem:
+            raise RecordingError(f"{self.path}: {problem}") from problem
         self.identity = DeviceIdentity("replay", self.recorded.model, self.recorded.serial, Source.RECORDING)
 
     def _damaged(self, what: str) -> RecordingError:
@@ -85,13 +91,13 @@ class Recording:
         if len(head) < 9:
             raise _CutShort
         kind, length = struct.unpack("<BQ", head)
-        if length > (_MAX_RECORD if kind == records.CHUNK else _MAX_SMALL):
+        if length > (MAX_RECORD if kind == records.CHUNK else _MAX_SMALL):
             raise ValueError(f"a record claims {length} bytes")
         if length > self._size - self._file.tell():
             raise _CutShort
         return kind, self._read(length), before
 
-    def _find_identity(self) -> DeviceIdentity:
+    def _find_header(self) -> dict[str, str]:
         while True:
             kind, body, _ = self._record()
             if kind in (records.CHUNK, records.MESSAGE, records.DATA_END, records.FOOTER):
@@ -99,7 +105,7 @@ class Recording:
             if kind == records.METADATA:
                 name, at = records.text(body, 0)
                 if name == METADATA:
-                    return _identity(records.pairs(body, at))
+                    return records.pairs(body, at)
 
     def __iter__(self) -> Self:
         return self
@@ -121,6 +127,8 @@ class Recording:
         place = self._indexed().before(time_ns)
         self._sets.close()
         self._order, self._from_start = Order(), False
+        if self.envelope is not None:
+            self.envelope.jump()
         self._sets = self._frame_sets(place, time_ns)
 
     def _indexed(self) -> ChunkIndex:
@@ -132,7 +140,8 @@ class Recording:
                 self._channels.update(index.channels)
                 if index.places and not self._channels:
                     self._file.seek(index.places[0])
-                    deque(self._messages(_unpack(self._record()[1])), maxlen=0)
+                    for kind, body in _contents(unpack(self._record()[1])):
+                        self._learn(kind, bytes(body) if kind == records.CHANNEL else b"")
                 self._file.seek(here)
                 self._index, self._crc = index, crc
             except (_CutShort, ValueError, TypeError, struct.error) as problem:
@@ -200,12 +209,18 @@ class Recording:
         while True:
             kind, body, before = self._record()
             if kind == records.CHUNK:
-                yield from self._messages(_unpack(body))
+                yield from self._messages(unpack(body))
             elif kind == records.MESSAGE:
                 raise ValueError("a message stands outside a chunk, where nothing guards it")
             elif kind in (records.SCHEMA, records.CHANNEL):
                 self._learn(kind, body)
+            elif kind == records.METADATA and self.envelope is not None:
+                name, at = records.text(body, 0)
+                if name == END:
+                    self.envelope.check_end(records.pairs(body, at))
             elif kind == records.DATA_END:
+                if self.envelope is not None and not self.envelope.ended:
+                    raise ValueError("an encrypted recording ends without its closing record: messages were left out")
                 (expected,) = struct.unpack_from("<I", body)
                 if expected and expected != before and self._from_start:
                     raise ValueError("the checksum over the whole recording differs")
@@ -230,22 +245,17 @@ class Recording:
             raise ValueError("the end mark is missing or something follows it")
 
     def _messages(self, data: memoryview) -> Iterator[wire.Part]:
-        at = 0
-        while at < len(data):
-            kind, length = struct.unpack_from("<BQ", data, at)
-            at += 9
-            if length > len(data) - at:
-                raise ValueError("a record reaches beyond its chunk")
-            body = data[at : at + length]
-            at += length
+        for kind, body in _contents(data):
             if kind == records.CHANNEL:
                 self._learn(kind, bytes(body))
             elif kind == records.MESSAGE:
-                (channel,) = struct.unpack_from("<H", body)
+                channel, sequence, time_ns, _ = _MESSAGE.unpack_from(body)
                 if channel not in self._channels:
                     raise ValueError("a message has no channel")
-                # Channel, 32-bit sequence and two times stand before the message itself.
-                yield wire.decode(body[22:], self._channels[channel])
+                stream, message = self._channels[channel], body[_MESSAGE.size :]
+                if self.envelope is not None:
+                    message = memoryview(self.envelope.open(message, stream, time_ns, sequence))
+                yield wire.decode(message, stream)
 
     def _learn(self, kind: int, body: bytes) -> None:
         if kind == records.CHANNEL:
@@ -256,41 +266,25 @@ class Recording:
 def _identity(about: dict[str, str]) -> DeviceIdentity:
     if about.get("crc32") != checksum(about):
         raise ValueError("the checksum over the device's identity differs")
-    if about.get("format") != FORMAT:
-        raise ValueError(f"format {about.get('format')!r}; this version of Vultus reads {FORMAT}")
+    if about.get("format") not in (FORMAT, SEALED_FORMAT):
+        raise ValueError(f"format {about.get('format')!r}; this version of Vultus reads {FORMAT} and {SEALED_FORMAT}")
     missing = [name for name in ("kind", "model", "serial", "source") if name not in about]
     if missing:
         raise ValueError(f"the device's identity has no {missing[0]}")
     return DeviceIdentity(about["kind"], about["model"], about["serial"], Source(about["source"]))
 
 
-def _unpack(body: bytes) -> memoryview:
-    """Return the content of a chunk, checked."""
-    _, _, size, expected = struct.unpack_from("<QQQI", body)
-    compression, at = records.text(body, 28)
-    (length,) = struct.unpack_from("<Q", body, at)
-    packed = memoryview(body)[at + 8 :]
-    if length != len(packed):
-        raise ValueError("a chunk states another length than it has")
-    if size > _MAX_RECORD:
-        raise ValueError(f"a chunk claims {size} bytes")
-    if compression == "zstd":
-        packed = memoryview(_inflate(packed, size))
-    elif compression:
-        raise ValueError(f"chunks are packed by {compression!r}; only zstd and none are read")
-    if len(packed) != size or zlib.crc32(packed) != expected:
-        raise ValueError("the checksum of a chunk differs")
-    return packed
+def _consent(about: dict[str, str]) -> Consent | None:
+    return Consent(about["consent"], about.get("consent_until", "")) if "consent" in about else None
 
 
-def _inflate(packed: memoryview, size: int) -> bytes:
-    import zstandard
-
-    try:
-        # The size inside the packed data is believed by the library; compare before anything is allocated.
-        if zstandard.frame_content_size(packed) not in (size, -1):
-            raise ValueError("a chunk states two sizes")
-        data: bytes = zstandard.ZstdDecompressor().decompress(packed, max_output_size=size)
-    except zstandard.ZstdError as problem:
-        raise ValueError("a chunk cannot be unpacked") from problem
-    return data
+def _contents(data: memoryview) -> Iterator[tuple[int, memoryview]]:
+    """Yield the kind and the content of each record of a chunk."""
+    at = 0
+    while at < len(data):
+        kind, length = records.HEAD.unpack_from(data, at)
+        at += records.HEAD.size
+        if length > len(data) - at:
+            raise ValueError("a record reaches beyond its chunk")
+        yield kind, data[at : at + length]
+        at += length

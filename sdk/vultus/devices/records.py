@@ -5,9 +5,9 @@ from __future__ import annotations
 import struct
 from typing import Final
 
-from vultus.devices.recorder import TOPIC
 from vultus.types import Stream
 
+TOPIC: Final = "/vultus/"
 MAGIC: Final = b"\x89MCAP0\r\n"
 FOOTER, SCHEMA, CHANNEL, MESSAGE, CHUNK, CHUNK_INDEX, METADATA, DATA_END = 0x02, 0x03, 0x04, 0x05, 0x06, 0x08, 0x0C, 0x0F
 HEAD: Final = struct.Struct("<BQ")

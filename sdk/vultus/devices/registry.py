@@ -1,13 +1,20 @@
-"""Open a device by URL: `scheme:path?option=value&option=value`, options also as keyword arguments."""
+"""Open a device by URL: `scheme:path?option=value&option=value`, options also as keyword arguments.
+
+Every device takes `calibration=FILE`, a file of `vultus calibrate-camera` whatever device it was made for; without it a live device uses
+the one in the user's folder that was made for it, where there is one, and with `calibration=none` none.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-from vultus.devices.base import Device
+from vultus import settings
+from vultus.devices.base import Adapt, Device
+from vultus.frames import DeviceIdentity
 
 
 class Options:
@@ -72,10 +79,14 @@ _BUILT_IN: Final = {
     "images": "vultus.devices.images",
     "realsense": "vultus.devices.realsense",
     "replay": "vultus.devices.replay",
+    "serial": "vultus.devices.serial_device",
     "simulator": "vultus.devices.simulator",
+    "v4l2": "vultus.devices.v4l2",
 }
-# A camera may stand without a serial: the first one found.
-_BARE: Final = frozenset({"realsense"})
+# A camera may stand without a name: the first one found.
+_NEVER_LIVE: Final = frozenset({"images", "replay", "simulator"})
+"""What is not live brings its own calibration; its identity is looked up nowhere."""
+_BARE: Final = frozenset({"realsense", "v4l2"})
 _REGISTERED: Final[dict[str, Factory]] = {}
 
 
@@ -117,8 +128,30 @@ def create_device(url: str, **options: Any) -> Device:
         given[name] = value
     if not path and scheme not in _BARE:
         raise ValueError(f"{url!r}: nothing follows {scheme}:")
+    cameras = given.pop("calibration", "")
     factory: Factory = _REGISTERED[scheme] if scheme in _REGISTERED else import_module(_BUILT_IN[scheme]).from_url
-    return factory(path, Options(scheme, given))
+    device = factory(path, Options(scheme, given))
+    if cameras == "none" or (not cameras and scheme in _NEVER_LIVE):
+        return device
+    return _calibrated(device, str(cameras))
+
+
+def _calibrated(device: Device, named: str) -> Device:
+    """Return the device with what finds its camera calibration; nothing is imported or read where there is none."""
+    folder = settings.camera_calibration_folder()
+    if not named and not folder.is_dir():
+        return device
+    from vultus import camera_calibration
+
+    if named:
+        return device.calibrated_by(lambda _: camera_calibration.load(Path(named).expanduser()).apply)
+    find = camera_calibration.of_device(folder)
+
+    def found(identity: DeviceIdentity) -> Adapt | None:
+        cameras = find(identity)
+        return cameras.apply if cameras is not None else None
+
+    return device.calibrated_by(found)
 
 
 def open_device(url: str, **options: Any) -> Device:

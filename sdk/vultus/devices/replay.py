@@ -1,4 +1,8 @@
-"""A device that plays a recording: `replay:PATH?speed=full|recorded&from=SECONDS&partial=yes|no`, for tests with faults (see `faults`)."""
+"""A device that plays a recording: `replay:PATH?speed=full|recorded&from=SECONDS&partial=yes|no`, for tests with faults (see `faults`).
+
+An encrypted one is opened by what it names, the user's own recording key or the passphrase of the settings, by `key=PATH`, or by the
+keywords `key` and `passphrase`, which do not belong in a URL.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from vultus.devices.base import Capabilities, Device, StreamFormat
+from vultus.devices.envelope import Key, Passphrase, key_file
 from vultus.devices.faults import Plan, Spoiler, plan_of
 from vultus.devices.recording import Recording
 from vultus.devices.registry import Options
@@ -31,6 +36,7 @@ class ReplayDevice(Device):
         partial: bool = False,
         start_s: float = 0.0,
         faults: Plan | None = None,
+        key: Key | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(DeviceIdentity("replay", path.name, "", Source.RECORDING))
@@ -38,6 +44,7 @@ class ReplayDevice(Device):
         self._as_recorded = as_recorded
         self._partial = partial
         self._start_s = start_s
+        self._key = key
         self._faults = faults if faults is not None and not faults.empty else None
         self._spoiler: Spoiler | None = None
         self._clock = clock
@@ -67,7 +74,7 @@ class ReplayDevice(Device):
             self._spoiler = Spoiler(self._faults) if self._faults is not None else None
 
     def _open(self) -> Capabilities:
-        recording = Recording(self._path, partial=self._partial)
+        recording = Recording(self._path, partial=self._partial, key=self._key)
         try:
             if self._start_s:
                 recording.seek(_moment(recording, self._start_s))
@@ -141,5 +148,7 @@ def from_url(path: str, options: Options) -> Device:
     partial = options.flag("partial")
     start_s = options.number("from", 0.0, 0.0, 1e9)
     faults = plan_of(options)
+    given, passphrase = options.take("key"), options.text("passphrase", "")
     options.done()
-    return ReplayDevice(Path(path), as_recorded=as_recorded, partial=partial, start_s=start_s, faults=faults)
+    key = Passphrase(passphrase) if passphrase else key_file(given) if isinstance(given, str) else given
+    return ReplayDevice(Path(path), as_recorded=as_recorded, partial=partial, start_s=start_s, faults=faults, key=key)

@@ -52,7 +52,7 @@ class Joiner:
         self.doubles = 0
         self._next = 0
         self._held: dict[int, tuple[int, bytes]] = {}
-        self._latest = 0
+        self._latest: int | None = None
         self._unsaid = 0
         self._since = 0.0
         self._gap = False
@@ -72,7 +72,7 @@ class Joiner:
         number, index = _CHUNK.unpack_from(payload)
         if number >= self.limit:
             return False
-        if (sequence - self._latest) & 0xFFFF < 0x8000:
+        if self._latest is None or (sequence - self._latest) & 0xFFFF < 0x8000:
             self._latest = sequence
         if self._unsaid == 0:
             self._since = now
@@ -94,7 +94,7 @@ class Joiner:
             return None
         self._unsaid, self._gap = 0, False
         bits = sum(1 << (number - self._next - 1) for number in self._held)
-        return _ACK.pack(self._next, self.limit, self._latest) + bits.to_bytes((bits.bit_length() + 7) // 8, "little")
+        return _ACK.pack(self._next, self.limit, self._latest or 0) + bits.to_bytes((bits.bit_length() + 7) // 8, "little")
 
     def due_at(self) -> float:
         """Return when the next ACK is due, infinity without one."""

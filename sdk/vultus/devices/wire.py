@@ -202,8 +202,11 @@ def decode(data: bytes | memoryview, stream: Stream) -> Part:
     fields = dict(_read_fields(memoryview(data)))
     try:
         stamp = dict(_read_fields(fields[1]))
-        width, height, encoding = int(fields[2]), int(fields[3]), bytes(fields[4]).decode()
-        dtype = next((d for (s, d), name in _ENCODINGS.items() if s is stream and name == encoding), None)
+        width, height, name = fields[2], fields[3], fields[4]
+        if not (isinstance(width, int) and isinstance(height, int) and isinstance(name, memoryview)):
+            raise ValueError("a field of the message has the wrong form")  # noqa: TRY004 - the message is wrong, not the caller; bytes(number) would make as many bytes
+        encoding = bytes(name).decode()
+        dtype = next((d for (s, d), known in _ENCODINGS.items() if s is stream and known == encoding), None)
         if dtype is None:
             raise ValueError(f"{encoding!r} is no encoding of {stream}")
         channels = 3 if stream is Stream.RGB else 1

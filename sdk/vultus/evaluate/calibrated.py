@@ -113,5 +113,5 @@ def target_figures(m: Measured, table: PairTable | None, replicates: int = REPLI
 
 def check_graph(calibration: Calibration, graphs: Mapping[str, str]) -> None:
     """Raise CalibrationError when a calibration belongs to another recogniser."""
-    if calibration.graph != graphs["recogniser"]:
+    if calibration.graph != graphs.get("embedding", graphs["recogniser"]):
         raise CalibrationError("the calibration was made with another recogniser; reinstall vultus or run 'vultus calibrate' again")

@@ -35,6 +35,19 @@ CorruptProbes = Annotated[int, typer.Option("--corrupt-probes", min=1, metavar="
 Faces = Annotated[bool, typer.Option("--faces", help="Show the worst errors as pictures in the page. They are people's faces.")]
 Side = Annotated[str, typer.Option(metavar="rgb|nir|fused", help="What this side of a comparison is made of.")]
 Tries = Annotated[int, typer.Option("--tries", min=1, max=100, help="Frame sets of one transaction.")]
+MaxTurn = Annotated[
+    float | None, typer.Option("--max-turn", min=0, max=90, metavar="DEG", help="Leave out heads turned farther, by their landmarks.")
+]
+HeldOut = Annotated[
+    int,
+    typer.Option(
+        "--held-out", min=0, max=100, metavar="N", help="Split the people in halves N times, each judged by the other's calibration."
+    ),
+]
+Fusion = Annotated[
+    str | None, typer.Option("--fusion", metavar="joint|merge|mean", help="How RGB and NIR are judged together; needs --held-out.")
+]
+Whiten = Annotated[bool, typer.Option("--whiten", help="Compare in a space fitted on the other half of the people; needs --held-out.")]
 Where = Annotated[str | None, typer.Option(metavar="COLUMN=VALUE", help="Take only these rows for this side.")]
 
 
@@ -50,6 +63,10 @@ def match(
     gate: Gate = True,
     corrupt: Corrupt = False,
     corrupt_probes: CorruptProbes = 300,
+    max_turn: MaxTurn = None,
+    held_out: HeldOut = 0,
+    fusion: Fusion = None,
+    whiten: Whiten = False,
     json_out: Json = None,
     html: Html = None,
     faces: Faces = False,
@@ -63,7 +80,9 @@ def match(
     from vultus.evaluate.match import MatchOptions, run_match
     from vultus.evaluate.samples import index_samples
 
-    options = MatchOptions(reference, probe, pairs, group, reference_where, probe_where, corrupt, corrupt_probes)
+    options = MatchOptions(
+        reference, probe, pairs, group, reference_where, probe_where, corrupt, corrupt_probes, max_turn, held_out, fusion, whiten
+    )
     with _setting(models, calibration, cache, no_cache, workers, gate) as setting:
         _write(lambda: run_match(index_samples(index), options, setting), json_out, html, faces)
 
@@ -119,8 +138,15 @@ def attacks(
     fitted: Annotated[
         bool, typer.Option("--fitted", help="Add the vote of a liveness calibration, fitted on other people and species.")
     ] = False,
+    ablate: Annotated[bool, typer.Option("--ablate", help="Judge again without each cue in turn; takes --fitted.")] = False,
+    corrupt: Annotated[
+        bool, typer.Option("--corrupt", help="Spoil bona fide triplets too: sun, a dim lamp, dark skin, glasses ...")
+    ] = False,
+    corrupt_probes: CorruptProbes = 300,
+    group: Annotated[str | None, typer.Option("--group", metavar="COLUMN", help="BPCER by the values of a column.")] = None,
     json_out: Json = None,
     html: Html = None,
+    workers: Workers = _CORES,
     models: Models = None,
     calibration: Device = None,
 ) -> None:
@@ -130,8 +156,8 @@ def attacks(
     from vultus.policy import Tier
 
     with _refusing():
-        options = SimulationOptions(each, seed, Tier(tier), fitted)
-    with _setting(models, calibration, None, True, 1) as setting:
+        options = SimulationOptions(each, seed, Tier(tier), fitted, ablate, corrupt_probes if corrupt else 0, group)
+    with _setting(models, calibration, None, True, workers) as setting:
         _write(lambda: run_simulated(index_samples(index), options, setting), json_out, html)
 
 

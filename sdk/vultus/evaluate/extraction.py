@@ -76,10 +76,11 @@ class ShippedPipeline:
         return UngatedPipeline(manifest, limits, 1)
 
     def graphs(self) -> dict[str, str]:
-        """Return the sha256 of each graph by role."""
+        """Return the sha256 of each graph by role, and as "embedding" the hash that embeddings carry."""
         from vultus.manifest import load_manifest
 
-        return {entry.role: entry.sha256 for entry in load_manifest(self.models).entries}
+        manifest = load_manifest(self.models)
+        return {**{entry.role: entry.sha256 for entry in manifest.entries}, "embedding": manifest.entry("recogniser").form}
 
 
 @dataclass(frozen=True, slots=True)

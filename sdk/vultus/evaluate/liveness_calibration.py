@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from typing import Any, Final
 
 import numpy as np
 
 from vultus import pictures
 from vultus.errors import RecordingError
-from vultus.evaluate.extraction import PipelineLike, Task, read_frames
+from vultus.evaluate.extraction import Maker, PipelineLike, Task, read_frames
 from vultus.evaluate.samples import DataSet, Sample, frame_set, time_of
 from vultus.evaluate.setting import Setting
 from vultus.frames import Frame, Stream
@@ -66,27 +68,72 @@ def bona_fide(data: DataSet, setting: Setting) -> tuple[list[Presented], list[Or
 def attacked(
     origins: Sequence[Origin], each: int, seed: int, setting: Setting, *, training: bool, prefix: str, what: str
 ) -> Iterator[Presented]:
-    """Run every species of attack made from `origins`, `each` times."""
-    pipeline, step = setting.maker(), setting.step(what)
-    made_up = presentations(origins, each, seed, TRAINING if training else TESTS, prefix)
-    for done, (sample, shown) in enumerate(made_up):
-        made = {Stream.RGB: shown.rgb, Stream.NIR: shown.nir, Stream.DEPTH: shown.depth}
-        frames = {s: Frame(s, np.ascontiguousarray(picture), time_of(done)) for s, picture in made.items()}
-        yield Presented(sample, pipeline.process(frame_set(frames, done)))
+    """Run every species of attack made from `origins`, `each` times, in `setting.workers` processes; the order does not depend on them."""
+    step, total = setting.step(what), each * len(SPECIES)
+    plan = _Plan(setting.maker, tuple(origins), each, seed, TRAINING if training else TESTS, prefix)
+    for done, presented in enumerate(_presented(plan, setting.workers)):
+        yield presented
         if step is not None:
-            step(done + 1, each * len(SPECIES))
+            step(done + 1, total)
 
 
-def presentations(origins: Sequence[Origin], each: int, seed: int, ranges: Ranges, prefix: str) -> Iterator[tuple[Sample, Triplet]]:
-    """Yield every attack, species by species, each from its own generator, so that one species never shifts another's draws."""
-    for number, species in enumerate(SPECIES):
-        for i in range(each):
-            rng = np.random.default_rng((seed, number, i))
-            victim = origins[int(rng.integers(len(origins)))]
-            others = [o for o in origins if o.sample.person != victim.sample.person]
-            other = others[int(rng.integers(len(others)))]
-            shown = attack(species, victim.triplet, _fitted(other.triplet, victim.triplet), rng, ranges)
-            yield Sample(0, victim.sample.person, f"{species} {i}", {}, prefix + species), shown
+@dataclass(frozen=True, slots=True, eq=False)
+class _Plan:
+    """What a process needs to make attacks and run them."""
+
+    maker: Maker
+    origins: tuple[Origin, ...]
+    each: int
+    seed: int
+    ranges: Ranges
+    prefix: str
+
+
+def _presented(plan: _Plan, workers: int) -> Iterator[Presented]:
+    if workers == 1:
+        _start(plan)
+        yield from (p for species in SPECIES for p in _of_species(species))
+        return
+    # Spawned, not forked: a fork would inherit the locks of ONNX Runtime.
+    with ProcessPoolExecutor(workers, get_context("spawn"), _start, (plan,)) as pool:
+        for found in pool.map(_of_species, SPECIES):
+            yield from found
+
+
+_held: list[tuple[_Plan, PipelineLike]] = []
+"""The plan and the pipeline of this process; a pool gives its workers no other place for them."""
+
+
+def _start(plan: _Plan) -> None:
+    _held[:] = [(plan, plan.maker())]
+
+
+def _of_species(species: str) -> list[Presented]:
+    plan, pipeline = _held[0]
+    out = []
+    for done, (sample, shown) in enumerate(presentations(plan.origins, plan.each, plan.seed, plan.ranges, plan.prefix, species)):
+        out.append(Presented(sample, pipeline.process(frame_set(frames_of(shown, done), done))))
+    return out
+
+
+def frames_of(shown: Triplet, sequence: int) -> dict[Stream, Frame]:
+    """Return the pictures of a presentation as frames of one moment."""
+    made = {Stream.RGB: shown.rgb, Stream.NIR: shown.nir, Stream.DEPTH: shown.depth}
+    return {s: Frame(s, np.ascontiguousarray(picture), time_of(sequence)) for s, picture in made.items()}
+
+
+def presentations(
+    origins: Sequence[Origin], each: int, seed: int, ranges: Ranges, prefix: str, species: str
+) -> Iterator[tuple[Sample, Triplet]]:
+    """Yield every attack of a species, each from its own generator, so that one species never shifts another's draws."""
+    number = list(SPECIES).index(species)
+    for i in range(each):
+        rng = np.random.default_rng((seed, number, i))
+        victim = origins[int(rng.integers(len(origins)))]
+        others = [o for o in origins if o.sample.person != victim.sample.person]
+        other = others[int(rng.integers(len(others)))]
+        shown = attack(species, victim.triplet, _fitted(other.triplet, victim.triplet), rng, ranges)
+        yield Sample(0, victim.sample.person, f"{species} {i}", {}, prefix + species), shown
 
 
 def calibrate_liveness(data: DataSet, setting: Setting, each: int) -> dict[str, Any]:
@@ -95,7 +142,7 @@ def calibrate_liveness(data: DataSet, setting: Setting, each: int) -> dict[str, 
     live = [p for p in seen if p.liveness is not None]
     attacks = list(attacked(origins, each, _SEED, setting, training=True, prefix="", what="simulated attacks"))
     faced = [p for p in attacks if p.liveness is not None]
-    vote = fit_vote([p.values() for p in live], _people(live), [p.values() for p in faced], _people(faced))
+    vote = fit_vote([p.values() for p in live], _people(live), [p.values() for p in faced], _people(faced), [p.sample.label for p in faced])
     return vote_document(vote, people=len(set(_people(live))), live=len(live), attacks=_counts(faced))
 
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from vultus.errors import DeviceNotFound, RecordingError
 from vultus.evaluate.calibrated import LogLrFusion, check_graph, log_lr_of, table_for, target_figures
 from vultus.evaluate.comparisons import Comparisons, Pairs, compare_all
+from vultus.evaluate.crossed import Crossed, cross, crossed_figures
 from vultus.evaluate.extraction import Task
 from vultus.evaluate.features import Features
 from vultus.evaluate.groups import group_figures
@@ -23,7 +24,8 @@ from vultus.evaluate.samples import DataSet, Problem, Sample, where
 from vultus.evaluate.scoring import Scorer, Side, modalities_of
 from vultus.evaluate.setting import FORMAT, Acquired, Outcome, Setting, acquire, acquisition, listed
 from vultus.evaluate.verification import TARGETS, Measured, counts, figures, worst
-from vultus.types import Modality
+from vultus.geometry import pose_of
+from vultus.types import Modality, Stream
 
 _COLUMNS: Final = ("reference_person", "reference_sample", "probe_person", "probe_sample")
 
@@ -33,7 +35,11 @@ Step = Callable[[int, int], None] | None
 
 @dataclass(frozen=True, slots=True)
 class MatchOptions:
-    """What is compared: each side rgb, nir or fused; rows of a side may be limited to COLUMN=VALUE; `pairs` names a list of pairs."""
+    """What is compared: each side rgb, nir or fused; rows of a side may be limited to COLUMN=VALUE; `pairs` names a list of pairs.
+
+    max_turn: degrees up to which a head may be turned to take part. held_out: how often the people are split into halves, each judged by
+    the device calibration of the other; `whiten` and `fusion` (see `crossed.FUSIONS`) say how.
+    """
 
     reference: str = "rgb"
     probe: str = "rgb"
@@ -43,6 +49,10 @@ class MatchOptions:
     probe_where: str | None = None
     corrupt: bool = False
     corrupt_probes: int = 300
+    max_turn: float | None = None
+    held_out: int = 0
+    fusion: str | None = None
+    whiten: bool = False
 
 
 def run_match(data: DataSet, options: MatchOptions, setting: Setting) -> Outcome:
@@ -56,28 +66,37 @@ def run_match(data: DataSet, options: MatchOptions, setting: Setting) -> Outcome
     mine = [s for s in data.samples if s.bona_fide]
     got = acquire(data, mine, setting)
     fused = len(modalities_of(options.reference)) + len(modalities_of(options.probe)) > 2
-    fusion = LogLrFusion.of(setting.calibration) if fused else None
-    reference = _side(got, options.reference, where(got.samples, options.reference_where))
-    probe = _side(got, options.probe, where(got.samples, options.probe_where))
+    turned = turns(got.features)
+    facing = np.ones(len(turned), bool) if options.max_turn is None else turned <= options.max_turn
+    reference = _side(got, options.reference, where(got.samples, options.reference_where) & facing)
+    probe = _side(got, options.probe, where(got.samples, options.probe_where) & facing)
+    crossed = _crossed(got, reference, probe, options, setting, fused=fused)
+    fusion = LogLrFusion.of(setting.calibration) if fused and not crossed else None
     scorer = Scorer(got.vectors, reference, probe, fusion)
     problems: list[Problem] = []
-    comparisons = _compare(got, scorer, options.pairs, problems, setting.step("comparing"))
+    step = setting.step("comparing")
+    comparisons = crossed[0].comparisons if crossed else _compare(got, scorer, options.pairs, problems, step)
     measured = Measured.of(comparisons)
-    table = None if fusion is not None else table_for(setting.calibration, probe.modalities, reference.modalities)
+    table = None if fusion is not None or crossed else table_for(setting.calibration, probe.modalities, reference.modalities)
+    how = (options.fusion or "joint") if fused and crossed else None
     due = reference.due | probe.due
     failed = int(np.count_nonzero((reference.due & ~scorer.reference_usable) | (probe.due & ~scorer.probe_usable)))
     document = {
         "format": FORMAT,
         "kind": "match",
         "dataset": data.name,
-        "protocol": _protocol(options, fused, fusion, setting.maker.gate),
+        "protocol": _protocol(options, _score(how, fusion, fused=fused, crossed=bool(crossed)), setting.maker.gate),
         "counts": {
             **counts(measured, int(due.sum()), failed),
             "bad_rows": data.bad_rows,
             "attacks_left_out": len(data.samples) - len(mine),
         },
-        **figures(measured, log_lr_of(table), setting.replicates, setting.step("resampling people")),
-        "identification": identify(scorer, got.person) if options.pairs is None else None,
+        **figures(
+            measured, _as_it_is if crossed and how != "merge" else log_lr_of(table), setting.replicates, setting.step("resampling people")
+        ),
+        "held_out": crossed_figures(crossed, how, whiten=options.whiten, replicates=setting.replicates) if crossed else None,
+        "pose": None if options.max_turn is None else _pose(turned, options.max_turn),
+        "identification": identify(scorer, got.person) if options.pairs is None and not crossed else None,
         "acquisition": acquisition(got, {m: _due(m, reference, probe, got) for m in {*reference.modalities, *probe.modalities}}),
         "targets": target_figures(measured, table, setting.replicates),
         "groups": groups(measured, got, options.group),
@@ -86,6 +105,57 @@ def run_match(data: DataSet, options: MatchOptions, setting: Setting) -> Outcome
         "provenance": setting.provenance(data, got.hashes),
     }
     return Outcome(document, worst_pairs(measured, got.samples))
+
+
+def turns(features: Sequence[Features]) -> npt.NDArray[np.float64]:
+    """Return how far each head is turned: the larger of yaw and pitch in degrees from the five landmarks, colour first; NaN without a face.
+
+    Five landmarks tell a turn to about 8 degrees; a head bent down by 45 degrees can pass for 17.
+    """
+    found = [f.found.get(Stream.RGB) or f.found.get(Stream.NIR) for f in features]
+    poses = [None if face is None else pose_of(np.asarray(face["landmarks"], np.float32)) for face in found]
+    return np.array([np.nan if p is None else max(abs(p.yaw), abs(p.pitch)) for p in poses])
+
+
+def _pose(turned: npt.NDArray[np.float64], most: float) -> dict[str, Any]:
+    """Say how many samples were left out for their pose; one without a face has none and is left out too."""
+    return {
+        "max_turn": most,
+        "kept": int((turned <= most).sum()),
+        "turned": int((turned > most).sum()),
+        "unknown": int(np.isnan(turned).sum()),
+    }
+
+
+def _crossed(got: Acquired, reference: Side, probe: Side, options: MatchOptions, setting: Setting, *, fused: bool) -> list[Crossed]:
+    """Return the splits of the people that were asked for, none as a rule; raises ValueError for options that do not go together."""
+    if not options.held_out:
+        if options.whiten or options.fusion is not None:
+            raise ValueError("--whiten and --fusion need --held-out: both are fitted on other people of the data set")
+        return []
+    if options.pairs is not None or options.corrupt:
+        raise ValueError("--held-out compares everyone with everyone, as they are: it takes neither --pairs nor --corrupt")
+    if options.fusion is not None and not fused:
+        raise ValueError("--fusion is for sides of several modalities: give --reference fused --probe fused")
+    base = setting.calibration
+    if base is None or base.device is not None:
+        raise ValueError("--held-out makes device calibrations on top of the installed one: leave --calibration out")
+    how = options.fusion or "joint"
+    return cross(got, base, reference, probe, setting, splits=options.held_out, fusion=how, whiten=options.whiten)
+
+
+def _score(how: str | None, fusion: LogLrFusion | None, *, fused: bool, crossed: bool) -> str:
+    """Name the score in the document."""
+    if crossed:
+        return {"merge": "minus logarithm of the merged false-match rate", "joint": "log-likelihood ratio of the joint score"}.get(
+            how or "", "mean log-likelihood ratio" if fused else "log-likelihood ratio"
+        )
+    return "cosine" if not fused else "mean log-likelihood ratio" if fusion is not None else "mean cosine"
+
+
+def _as_it_is(scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return scores that are log-likelihood ratios already."""
+    return scores
 
 
 def _side(got: Acquired, name: str, wanted: npt.NDArray[np.bool_]) -> Side:
@@ -108,11 +178,10 @@ def _due(modality: Modality, reference: Side, probe: Side, got: Acquired) -> npt
     return both
 
 
-def _protocol(options: MatchOptions, fused: bool, fusion: LogLrFusion | None, gate: bool) -> dict[str, Any]:
+def _protocol(options: MatchOptions, score: str, gate: bool) -> dict[str, Any]:
     """Describe the protocol in the document."""
-    how = "cosine" if not fused else "mean log-likelihood ratio" if fusion is not None else "mean cosine"
     return {
-        "reference": options.reference, "probe": options.probe, "score": how, "pairs": options.pairs is not None,
+        "reference": options.reference, "probe": options.probe, "score": score, "pairs": options.pairs is not None,
         "quality_gate": gate,
         "reference_where": options.reference_where, "probe_where": options.probe_where,
     }  # fmt: skip

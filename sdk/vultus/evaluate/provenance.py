@@ -5,8 +5,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
+
+from vultus._version import __version__
 
 
 def provenance(
@@ -14,18 +15,10 @@ def provenance(
 ) -> dict[str, Any]:
     """Return SDK version, graph hashes, calibration id, data set hash, the command and the date (UTC, to the second)."""
     return {
-        "sdk": sdk_version(),
+        "sdk": __version__,
         "graphs": dict(sorted(graphs.items())),
         "calibration": calibration,
         "dataset_sha256": dataset_sha256,
         "command": shlex.join(arguments),
         "date": now.astimezone(UTC).replace(microsecond=0).isoformat(),
     }
-
-
-def sdk_version() -> str:
-    """Return the installed version; "unknown" in a tree that was never installed."""
-    try:
-        return version("vultus")
-    except PackageNotFoundError:
-        return "unknown"

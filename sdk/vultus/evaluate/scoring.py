@@ -103,6 +103,10 @@ class Scorer:
         parts = self._parts(rows, columns, paired=True)
         return next(iter(parts.values())) if self._raw else self._fusion(parts)
 
+    def parts(self, rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64]) -> dict[ModalityPair, F32]:
+        """Return the cosines of each reference row with the probe row at the same place, by modality pair; NaN where one is absent."""
+        return self._parts(rows, columns, paired=True)
+
     def _parts(self, rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64], *, paired: bool) -> dict[ModalityPair, F32]:
         """Return the cosines of every modality pair that the matcher would compare, NaN elsewhere."""
         out: dict[ModalityPair, F32] = {}

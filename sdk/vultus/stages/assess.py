@@ -11,13 +11,11 @@ from typing import Final
 import numpy as np
 
 from vultus import _native
-from vultus.geometry import face_rect, pose_of
+from vultus.geometry import MAX_TURN, face_rect, pose_of
 from vultus.types import Face, Grey, Hint, Quality
 
 MIN_EYE_DISTANCE: Final = 20.0
 """Pixels between the eyes, as if seen from the front, below which detection and recognition fall off: a head 50 pixels wide."""
-_MAX_TURN: Final = 35.0
-"""Degrees of yaw or pitch beyond which a probe is not used; the recogniser's misses are heads turned farther than this."""
 _MAX_ROLL: Final = 35.0
 _DARK, _BRIGHT = 28.0, 225.0
 _CLIPPED_SHARE: Final = 0.25
@@ -56,7 +54,7 @@ def assess(face: Face, image: Grey, faces: int, *, nir: bool) -> Quality:
         "head_pose_roll": _percent(np.cos(np.radians(pose.roll)) ** 2),
     }
     bright = clipped >= _CLIPPED_SHARE or (not nir and level > _BRIGHT)
-    turned = max(abs(pose.yaw), abs(pose.pitch)) > _MAX_TURN or abs(pose.roll) > _MAX_ROLL
+    turned = max(abs(pose.yaw), abs(pose.pitch)) > MAX_TURN or abs(pose.roll) > _MAX_ROLL
     small = face.eye_distance / max(np.cos(np.radians(pose.yaw)), 0.7) < MIN_EYE_DISTANCE
     blurred = sharp < _SHARP_HALF / 4
     hints: list[Hint] = [h for h, on in ((Hint.MULTIPLE_FACES, faces > 1), (Hint.TOO_FAR, small), (Hint.NOT_FRONTAL, turned)) if on]

@@ -19,4 +19,4 @@ def embed(graph: Graph, crop: Crop) -> Embedding | None:
     norm = float(np.sqrt(np.dot(vector, vector)))
     if not np.isfinite(norm) or norm < 1e-6:
         return None
-    return Embedding(crop.modality, (vector / np.float32(norm)).astype(np.float32, copy=False), graph.sha256)
+    return Embedding(crop.modality, (vector / np.float32(norm)).astype(np.float32, copy=False), graph.entry.form)

@@ -3,7 +3,9 @@
 Blocks: flat, tilted and bent prints and any screen (depth relief); self-lit pictures (strobe); a face shown to one camera
 only, or different scenes in front of two (agreement); a NIR picture computed from the colour picture (likeness); miniatures and
 posters (head size); most depth of something else, or of a head elsewhere in the picture, behind a near-frontal face (nose); sheets wider
-than a head (outline); NIR that is even, or brightest where the depth turns away from the lamp, or unlike the colour picture (surface).
+than a head (outline); NIR that is even, or brightest where the depth turns away from the lamp, or unlike the colour picture (surface);
+depth turned otherwise than the picture, or without eye sockets by more than any glasses (shape); another person's face in one of the
+two pictures (same face). What lies between a cue's limits counts in the vote of a calibrated sensor alone.
 Does not block: a mask or bust with a head's shape and reflectance, a print cut and creased into the relief of a face, a twin, coercion,
 or frames injected behind the camera. Without depth only self-lit and one-stream attacks are blocked: a NIR-reflective print passes.
 A cue that cannot be measured abstains; which cues must pass is the policy's business (`vultus.policy.Tier`).
@@ -17,15 +19,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from vultus import _native
-from vultus.geometry import Relief, Surface, face_rect, pose_of
-from vultus.types import Cue, Face, Frame, Intrinsics, Liveness, SpoofKind, Verdict
+from vultus.geometry import MAX_TURN, Relief, Surface, face_rect, pose_of
+from vultus.types import Cue, Embedding, Face, Frame, Intrinsics, Liveness, SpoofKind, Verdict
 
 RELIEF, HEAD_SIZE, NOSE, STROBE = "depth_relief", "head_size", "nose", "strobe"
 NIR_FACE, NIR_LIKENESS = "nir_face", "nir_likeness"
+FALLOFF, GAIN, SOCKETS, TURN, SAME_FACE = "nir_falloff", "nir_gain", "eye_sockets", "depth_turn", "same_face"
+YAW, PITCH = "face_yaw", "face_pitch"
 OUTLINE, SHADING, STRUCTURE, CONTRAST = "head_outline", "nir_shading", "nir_structure", "nir_contrast"
-TRIPLET_NETWORK, COLOUR_NETWORK = "triplet_network", "colour_network"
-NETWORKS = frozenset({TRIPLET_NETWORK, COLOUR_NETWORK})
-"""Cues that can only deny: what they find good is no evidence."""
 _KINDS: Mapping[str, SpoofKind] = {
     RELIEF: SpoofKind.FLAT,
     HEAD_SIZE: SpoofKind.WRONG_SIZE,
@@ -37,17 +38,17 @@ _KINDS: Mapping[str, SpoofKind] = {
     SHADING: SpoofKind.STREAMS_DISAGREE,
     STRUCTURE: SpoofKind.STREAMS_DISAGREE,
     CONTRAST: SpoofKind.STREAMS_DISAGREE,
-    TRIPLET_NETWORK: SpoofKind.STREAMS_DISAGREE,
-    COLOUR_NETWORK: SpoofKind.FLAT,
+    FALLOFF: SpoofKind.STREAMS_DISAGREE,
+    GAIN: SpoofKind.STREAMS_DISAGREE,
+    SOCKETS: SpoofKind.FLAT,
+    TURN: SpoofKind.STREAMS_DISAGREE,
+    SAME_FACE: SpoofKind.STREAMS_DISAGREE,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Where each cue passes and fails; between the two it abstains. Values and their origin are data (`calibration/liveness.json`).
-
-    Those of a network are None where no such network ships.
-    """
+    """Where each cue passes and fails; between the two it abstains. Values and their origin are data (`calibration/liveness.json`)."""
 
     relief_pass_mm: float
     relief_fail_mm: float
@@ -71,10 +72,17 @@ class Limits:
     structure_fail: float
     contrast_pass: float
     contrast_fail: float
-    triplet_pass: float | None = None
-    triplet_fail: float | None = None
-    colour_pass: float | None = None
-    colour_fail: float | None = None
+    falloff_pass: float
+    falloff_fail: float
+    gain_pass: float
+    gain_fail: float
+    sockets_pass_mm: float
+    sockets_fail_mm: float
+    turn_pass: float
+    turn_fail: float
+    turn_share: float
+    same_pass: float
+    same_fail: float
 
 
 def relief_cue(relief: Relief | None, limits: Limits) -> Cue:
@@ -155,34 +163,52 @@ def outline_cue(face: Face, value: float | None, limits: Limits) -> Cue:
     return Cue(OUTLINE, wide, cue.unit, -cue.limit, cue.verdict)
 
 
-def surface_cues(surface: Surface | None, limits: Limits) -> tuple[Cue, Cue, Cue]:
+def surface_cues(surface: Surface | None, limits: Limits) -> tuple[Cue, ...]:
     """Judge the NIR light on the face against its depth, against the colour picture, and by itself."""
-    found = (None, None, None) if surface is None else (surface.shading, surface.structure, surface.contrast)
+    found: tuple[float | None, ...] = (None,) * 5
+    if surface is not None:
+        found = (surface.shading, surface.structure, surface.contrast, surface.falloff, surface.gain)
     return (
         _measured(SHADING, found[0], "correlation", limits.shading_pass, limits.shading_fail),
         _measured(STRUCTURE, found[1], "correlation", limits.structure_pass, limits.structure_fail),
         _measured(CONTRAST, found[2], "nats", limits.contrast_pass, limits.contrast_fail),
+        _measured(FALLOFF, found[3], "correlation", limits.falloff_pass, limits.falloff_fail),
+        _measured(GAIN, found[4], "ratio", limits.gain_pass, limits.gain_fail),
     )
 
 
-def network_cues(together: float | None, colour: float | None, limits: Limits) -> tuple[Cue, ...]:
-    """Judge the scores of the networks that ship, in nats; None means that there was nothing to look at."""
-    found = (
-        (TRIPLET_NETWORK, together, limits.triplet_pass, limits.triplet_fail),
-        (COLOUR_NETWORK, colour, limits.colour_pass, limits.colour_fail),
+def shape_cues(face: Face, relief: Relief | None, limits: Limits) -> tuple[Cue, ...]:
+    """Judge whether the depth has eye sockets where the picture has eyes, and is turned as the picture's head is; and state that turn.
+
+    The turn itself is judged by nobody: it never passes or fails.
+    """
+    pose = pose_of(face.landmarks)
+    sockets = None if relief is None else relief.sockets_mm
+    apart = None if relief is None or relief.turn is None else relief.turn + limits.turn_share * pose.yaw
+    turn = _measured(TURN, None if apart is None else -abs(apart), "degrees", -limits.turn_pass, -limits.turn_fail)
+    return (
+        _measured(SOCKETS, sockets, "mm", limits.sockets_pass_mm, limits.sockets_fail_mm),
+        Cue(TURN, apart, turn.unit, -turn.limit, turn.verdict),
+        Cue(YAW, pose.yaw, "degrees", MAX_TURN, Verdict.ABSTAIN),
+        Cue(PITCH, pose.pitch, "degrees", MAX_TURN, Verdict.ABSTAIN),
     )
-    return tuple(_measured(name, value, "nats", good, bad) for name, value, good, bad in found if good is not None and bad is not None)
+
+
+def same_face_cue(rgb: Embedding | None, nir: Embedding | None, limits: Limits) -> Cue:
+    """Judge whether the colour and the NIR picture of one moment show one person, by the cosine of their embeddings."""
+    value = None if rgb is None or nir is None else float(rgb.vector @ nir.vector)
+    return _measured(SAME_FACE, value, "cosine", limits.same_pass, limits.same_fail)
 
 
 def conclude(cues: tuple[Cue, ...], relief: Relief | None, limits: Limits) -> Liveness:
-    """Join the cues: one failure fails, all abstaining abstains. No cue can outvote a failed one, and no network makes a pass."""
+    """Join the cues: one failure fails, all abstaining abstains. No cue can outvote a failed one."""
     failed = next((c for c in cues if c.verdict is Verdict.FAIL), None)
     if failed is not None:
         kind = _KINDS[failed.name]
         if failed.name == RELIEF and relief is not None and relief.plane_mm >= limits.bent_plane_mm:
             kind = SpoofKind.BENT
         return Liveness(Verdict.FAIL, cues, kind)
-    passed = any(c.verdict is Verdict.PASS for c in cues if c.name not in NETWORKS)
+    passed = any(c.verdict is Verdict.PASS for c in cues)
     return Liveness(Verdict.PASS if passed else Verdict.ABSTAIN, cues)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus import _native
-from vultus.geometry import TARGET, Relief, similarity
+from vultus.geometry import TARGET, Relief, median_of, similarity
 from vultus.types import F32, U16
 
 F64 = npt.NDArray[np.float64]
@@ -22,6 +22,10 @@ _BAND_MM: Final = 150.0
 """Depths farther than this from the median of the face belong to something else: a head is about 200 mm deep."""
 _CHEEK: Final = 17.6
 """From the nose tip to a cheek, in pixels of the 112-pixel crop: half the distance between the eyes."""
+_BROW, _BELOW = 13.1, 17.2
+"""From an eye up to its brow and down to the cheek, in pixels of the 112-pixel crop: 0.37 and 0.49 eye distances."""
+_CELL_MM: Final = 63.0 / (35.24 * _SCALE)
+"""Millimetres a cell, from adults' mean eye distance of 63 mm (ANSUR II)."""
 MIN_POINTS: Final = 600
 """Measured grid points, of about 1500 in the oval, without which nothing is said."""
 
@@ -35,6 +39,8 @@ def _oval() -> Mask:
 
 _OVAL: Final = _oval()
 _GY, _GX = np.mgrid[0:GRID, 0:GRID]
+_MIDDLE: Final = (np.abs(_GX - 0.5 * GRID) <= 12) & (_GY >= 18) & (_GY <= 42)
+"""Between the outer corners of the eyes, from the brows to below the mouth."""
 _U: Final = ((_GX - 0.5 * GRID) / (0.5 * GRID)).astype(np.float64)
 _V: Final = ((_GY - 0.6 * GRID) / (0.5 * GRID)).astype(np.float64)
 _DEGREES: Final = tuple((i, j) for i in range(5) for j in range(5 - i))
@@ -75,7 +81,7 @@ def measure(grid: U16) -> Relief | None:
     inside = _OVAL & (grid > 0)
     if int(inside.sum()) < MIN_POINTS:
         return None
-    distance = float(np.median(grid[inside]))
+    distance = median_of(grid[inside])
     z = grid.astype(np.float64)
     inside &= np.abs(z - distance) <= _BAND_MM
     if int(inside.sum()) < MIN_POINTS:
@@ -87,9 +93,10 @@ def measure(grid: U16) -> Relief | None:
     for _ in range(2):
         plane, fitted = _residual(np.stack([np.ones_like(u), u, v], axis=1), value, keep)
         spread = np.abs(value - fitted)
-        keep = spread <= max(4.0 * float(np.median(spread)), 3.0)
+        keep = spread <= max(4.0 * median_of(spread), 3.0)
     sheet = _sheet(_MONOMIALS[inside][keep], value[keep])
-    return Relief(int(keep.sum()), distance, plane, sheet, _nose(w, inside), _noise(w, inside))
+    sides = _sockets(w, inside), _turn(w, inside)
+    return Relief(int(keep.sum()), distance, plane, sheet, _nose(w, inside), _noise(w, inside), *sides)
 
 
 def _residual(design: F64, value: F64, keep: Mask) -> tuple[float, F64]:
@@ -115,7 +122,7 @@ def _patch(w: F64, inside: Mask, point: F64, radius: int) -> float | None:
     x, y = np.rint(point * _SCALE).astype(int)
     window = np.s_[max(0, y - radius) : y + radius + 1, max(0, x - radius) : x + radius + 1]
     values = w[window][inside[window]]
-    return float(np.median(values)) if values.size >= 3 else None
+    return median_of(values) if values.size >= 3 else None
 
 
 def _nose(w: F64, inside: Mask) -> float | None:
@@ -126,8 +133,25 @@ def _nose(w: F64, inside: Mask) -> float | None:
     return min(known) - tip if tip is not None and len(known) == 2 else None
 
 
+def _sockets(w: F64, inside: Mask) -> float | None:
+    """Return how far both eyes lie behind the middle of brow and cheek, in mm; None where one of the six places is unmeasured."""
+    places = [[_patch(w, inside, eye + np.array([0.0, down]), 1) for eye in TARGET[:2]] for down in (-_BROW, 0.0, _BELOW)]
+    brow, eye, cheek = (None if left is None or right is None else (left + right) / 2 for left, right in places)
+    return None if brow is None or eye is None or cheek is None else eye - (brow + cheek) / 2
+
+
+def _turn(w: F64, inside: Mask) -> float | None:
+    """Return the slope from left to right of the plane through the middle of the face, in degrees; None where too little was measured."""
+    known = inside & _MIDDLE
+    if int(known.sum()) < MIN_POINTS // 4:
+        return None
+    design = np.stack([np.ones(int(known.sum())), _GX[known], _GY[known]], axis=1).astype(np.float64)
+    slope = np.linalg.solve(design.T @ design, design.T @ w[known])[1]
+    return float(np.degrees(np.arctan(slope / _CELL_MM)))
+
+
 def _noise(w: F64, inside: Mask) -> float:
     """Return the sensor's noise from second differences two grid steps apart: 1.4826 MAD / sqrt(6)."""
     second = w[:, :-4] - 2 * w[:, 2:-2] + w[:, 4:]
     valid = inside[:, :-4] & inside[:, 2:-2] & inside[:, 4:]
-    return float(1.4826 * np.median(np.abs(second[valid])) / np.sqrt(6.0)) if valid.sum() >= 100 else 0.0
+    return float(1.4826 * median_of(np.abs(second[valid])) / np.sqrt(6.0)) if valid.sum() >= 100 else 0.0

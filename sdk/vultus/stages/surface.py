@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus import _native
-from vultus.geometry import TARGET, Surface, similarity
+from vultus.geometry import TARGET, Surface, median_of, similarity
 from vultus.types import F32, U16, Grey
 
 GRID: Final = 48
@@ -45,6 +45,34 @@ def _oval() -> Mask:
 
 _OVAL: Final = _oval()
 _PLANE: Final = np.stack([np.ones((GRID, GRID)), *np.mgrid[0:GRID, 0:GRID]], axis=-1) / GRID
+_FINE: Final = 72
+"""Cells of the fine grid: 23 between the eyes, about what a head of 70 pixels has."""
+_FINE_MM: Final = 63.0 / (35.24 * _FINE / 112.0)
+_UNLIT: Final = 64.0 / 30.0
+"""Level below which a NIR cell is not lit: a thirtieth of the face's mean."""
+_SKIN_CELLS: Final = 500
+"""Cells, of 1150 of bare skin, without which nothing is said of the fall-off."""
+
+
+def _skin() -> Mask:
+    """Mask bare skin in the fine grid: the oval without eyes, brows and mouth, whose reflectance is their own."""
+    v, u = np.mgrid[0:_FINE, 0:_FINE] * (GRID / _FINE)
+    inside = ((u - 0.5 * GRID) / (0.37 * GRID)) ** 2 + ((v - 0.60 * GRID) / (0.44 * GRID)) ** 2 <= 1.0
+    for x, y in TARGET[:2] * _SCALE:
+        inside &= (u - x) ** 2 + (v - y) ** 2 > 16.0
+    inside &= (np.abs(v - 17.5) > 2.5) | (np.abs(u - 0.5 * GRID) >= 13.0)
+    skin: Mask = inside & (((u - 0.5 * GRID) / 9.0) ** 2 + ((v - 39.5) / 3.5) ** 2 > 1.0)
+    return skin
+
+
+def _quadratic() -> npt.NDArray[np.float64]:
+    """Return 1, x, y, x^2, x y, y^2 of the fine grid, (72, 72, 6): light that varies so slowly may come from where the lamp stands."""
+    v, u = (np.mgrid[0:_FINE, 0:_FINE] - 0.5 * _FINE) / (0.5 * _FINE)
+    return np.stack([np.ones_like(u), u, v, u * u, u * v, v * v], axis=-1)
+
+
+_SKIN: Final = _skin()
+_SLOW: Final = _quadratic()
 _LOOK: Final = (TARGET - TARGET[:2].mean(0)) * (_EYE / 35.24) + np.array([_WIDE[1] / 2, 14], np.float32)
 
 
@@ -55,6 +83,8 @@ class Surfaces:
         self._both: F32 = np.empty((2, GRID, GRID), np.float32)
         self._nir, self._luma = self._both[:1], self._both[1:]
         self._wide: U16 = np.empty(_WIDE, np.uint16)
+        self._fine: U16 = np.empty((_FINE, _FINE), np.uint16)
+        self._fine_nir: F32 = np.empty((1, _FINE, _FINE), np.float32)
 
     def outline(self, depth: U16, in_depth: F32) -> float | None:
         """Return how wide the thing is that carries the face, between eyes and mouth, in eye distances (at most 6); None where unmeasured."""
@@ -64,9 +94,36 @@ class Surfaces:
         if known.size < face.size // 8:
             return None
         z = self._wide[_ROWS].astype(np.float64)
-        near = (z > 0) & (np.abs(z - float(np.median(known))) <= _HEAD_MM)
+        near = (z > 0) & (np.abs(z - median_of(known)) <= _HEAD_MM)
         middle = _WIDE[1] // 2
-        return float(np.median(_run(near[:, middle:]) + _run(near[:, middle - 1 :: -1]))) / _EYE
+        return median_of(_run(near[:, middle:]) + _run(near[:, middle - 1 :: -1])) / _EYE
+
+    def falloff(self, depth: U16, in_depth: F32, nir: Grey, in_nir: F32, level: float) -> tuple[float, float] | None:
+        """Return how NIR light on bare skin falls off with slope and distance: its correlation with what depth foretells, and the gain.
+
+        A matt surface lit from the camera's side sends back the cosine of its slope over the square of its distance. What varies as slowly
+        as a quadratic is taken out of both. None where too little was measured or the depth is even.
+        """
+        scale = TARGET * (_FINE / 112.0)
+        _native.warp_depth(depth, similarity(in_depth, scale), self._fine)
+        _native.warp_grey(nir, similarity(in_nir, scale), self._fine_nir, gain=64.0 / level, lut=None, scale=1.0, offset=0.0)
+        z, light = self._fine.astype(np.float64), self._fine_nir[0].astype(np.float64)
+        known = (self._fine > 0) & (light > _UNLIT)
+        if int((known & _SKIN).sum()) < _SKIN_CELLS:
+            return None
+        middle = median_of(z[known & _SKIN])
+        known &= np.abs(z - middle) <= _BAND_MM
+        inner = _SKIN & known
+        inner[1:-1, 1:-1] &= known[1:-1, 2:] & known[1:-1, :-2] & known[2:, 1:-1] & known[:-2, 1:-1]
+        if int(inner.sum()) < _SKIN_CELLS:
+            return None
+        slope = np.zeros_like(z)
+        slope[1:-1, 1:-1] = ((z[1:-1, 2:] - z[1:-1, :-2]) ** 2 + (z[2:, 1:-1] - z[:-2, 1:-1]) ** 2) / (2 * _FINE_MM) ** 2
+        both = np.stack([-0.5 * np.log1p(slope[inner]) - 2.0 * np.log(z[inner] / middle), np.log(light[inner] + _FLOORS[0, 0, 0])], axis=1)
+        slow = _SLOW[inner]
+        foretold, seen = (both - slow @ np.linalg.solve(slow.T @ slow, slow.T @ both)).T
+        correlation = _correlation(foretold, seen)
+        return None if correlation is None else (correlation, float(foretold @ seen) / float(foretold @ foretold))
 
     def measure(self, grid: U16 | None, nir: Grey, in_nir: F32, level: float, luma: Grey | None, in_luma: F32 | None) -> Surface:
         """Return what can be measured. `grid` is the aligned depth, uint16 (48, 48) in mm; `level` the mean NIR level of the face.
@@ -88,7 +145,7 @@ def _shading(grid: U16, log_nir: F32) -> float | None:
     known = _OVAL & (grid > 0)
     if int(known.sum()) < _ENOUGH:
         return None
-    middle = float(np.median(grid[known]))
+    middle = median_of(grid[known])
     known &= np.abs(grid - middle) <= _BAND_MM
     off, share, light = _mean(np.stack([np.where(known, grid - middle, 0.0), known, log_nir]).astype(np.float32), 2)
     inner = share > 0.999

@@ -8,7 +8,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from vultus.authenticator import Enrollment
 from vultus.cli import main
 from vultus.cli.wiring import Wiring
 from vultus.devices.base import Capabilities, Device
@@ -16,6 +15,7 @@ from vultus.doctor import Check, State
 from vultus.errors import DeviceNotFound
 from vultus.settings import Settings
 from vultus.store import Template, TemplateStore
+from vultus.templates import Enrollment
 from vultus.types import Decision, DeviceIdentity, Embedding, Frame, FrameSet, Hint, Modality, Outcome, Reason, Source, Stream
 
 GRAPH = "ab" * 32
@@ -114,18 +114,21 @@ class FakeWiring(Wiring):
     def settings(self):
         return Settings(self.store, self.default_device, "file", None)
 
-    def open_device(self, url):
+    def open_device(self, url, **options):
         if not url.startswith(("fake:", "replay:")):
             raise ValueError(f"{url!r} is no device URL")
         if url == "fake:none":
             raise DeviceNotFound("there is no device none: vultus devices lists them")
         return self.device.open()
 
+    def cameras(self):
+        return []
+
     def authenticator(self, store, policy):
         return FakeAuthenticator(self, store, policy)
 
-    def record(self, device, path, seconds, frames, on_count):
-        self.asked = SimpleNamespace(seconds=seconds, frames=frames)
+    def record(self, device, path, seconds, frames, on_count, consent=None, key=None):
+        self.asked = SimpleNamespace(seconds=seconds, frames=frames, consent=consent, key=key)
         count = 0
         for count, _ in enumerate(device.frames(), start=1):
             on_count(count)

@@ -30,7 +30,7 @@ def test_list(run, enrolled, monkeypatch):
     assert "outdated" not in result.out
     users = run("list", "--json").json["users"]
     assert [u["user"] for u in users] == ["ada", "grace"]
-    assert set(users[0]) == {"record", "user", "created_ns", "embeddings", "graph", "calibration", "device", "state"}
+    assert set(users[0]) == {"record", "user", "created_ns", "embeddings", "graph", "calibration", "guard", "device", "state"}
     assert users[0]["embeddings"] == {"rgb": 1, "nir": 1}
 
 

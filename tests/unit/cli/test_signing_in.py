@@ -64,10 +64,22 @@ def test_secure_policy_unless_asked(run, enrolled):
     assert not enrolled.policy.allow_extrapolation
     run("verify", "--allow-recordings")
     assert enrolled.policy.sources == {Source.LIVE, Source.RECORDING, Source.IMAGES}
+    run("identify", "--allow-virtual")
+    assert enrolled.policy.sources == {Source.LIVE, Source.VIRTUAL}
     run("sign-in", "--allow-simulated", "--target-fmr", "1e-5", "--tier", "standard", "--allow-extrapolation")
     assert enrolled.policy.sources == {Source.LIVE, Source.SIMULATED}
     assert (enrolled.policy.target_fmr, enrolled.policy.tier) == (1e-5, Tier.STANDARD)
     assert enrolled.policy.allow_extrapolation
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_rates_of_the_liveness_vote_are_the_policy_s(run, enrolled, command):
+    """--target-iapar and --target-bpcer reach the policy; without them the calibration's own limits hold."""
+    run(*command)
+    assert (enrolled.policy.target_iapar, enrolled.policy.target_bpcer) == (None, None)
+    run(*command, "--target-iapar", "0.05", "--target-bpcer", "0.02")
+    assert (enrolled.policy.target_iapar, enrolled.policy.target_bpcer) == (0.05, 0.02)
+    assert run(*command, "--target-iapar", "0.9").code == 2
 
 
 @pytest.mark.parametrize(

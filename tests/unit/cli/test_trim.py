@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +16,7 @@ from vultus.cli import main
 from vultus.devices import Recorder
 from vultus.devices.recording import Recording
 from vultus.devices.trimming import trim
+from vultus.errors import RecordingError
 from vultus.frames import DeviceIdentity, Extrinsics, Frame, FrameSet, Intrinsics, Source, Stream
 
 CAMERA = DeviceIdentity("camera", "test head", "0001", Source.LIVE)
@@ -125,3 +128,27 @@ def test_damage_inside_the_piece_leaves_no_file(recording: Path, tmp_path: Path,
     assert main(["trim", str(recording), str(out)]) == 2
     assert "damaged after" in capsys.readouterr().err
     assert not out.exists()
+
+
+@pytest.mark.parametrize("room", [0, 40, 3000, 9000])
+def test_a_full_disk_leaves_no_file(recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
+    """Wherever the disk becomes full, trim says so and leaves neither the piece nor a stub of it, also where the first byte fails."""
+    written, write = 0, os.write
+
+    def full(handle: int, data: bytes) -> int:
+        nonlocal written
+        if written + len(data) > room:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        written += len(data)
+        return write(handle, data)
+
+    folder = tmp_path / "out"
+    folder.mkdir()
+    monkeypatch.setattr("vultus.devices.recorder.os.write", full)
+    with pytest.raises(RecordingError, match="No space left on device; nothing was kept"):
+        trim(recording, folder / "piece.mcap")
+    assert not list(folder.iterdir())
+    with pytest.raises(RecordingError, match="No space left"), Recorder(folder / "new.mcap", CAMERA) as recorder:
+        recorder.write(FrameSet(CAMERA, 0, rgb=Frame(Stream.RGB, np.zeros((18, 20, 3), np.uint8), 1)))
+    monkeypatch.undo()
+    assert room > 500 or not list(folder.iterdir())

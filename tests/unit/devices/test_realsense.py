@@ -15,6 +15,7 @@ from vultus.devices.realsense import Mode, RealSense
 from vultus.errors import DeviceError, DeviceLost
 from vultus.frames import Source, Stream
 from vultus.testing import DEVICE_CHECKS
+from vultus.testing_lost import LOST_CHECKS
 
 rs = pytest.importorskip("pyrealsense2", reason="the extra realsense or libusb 1.0 is not installed", exc_type=ImportError)
 W, H = 64, 48
@@ -104,6 +105,12 @@ def rig(request):
 def test_the_driver_keeps_every_rule(rig, check) -> None:
     """A software camera keeps each rule of the conformance suite."""
     check.run(rig.make)
+
+
+@pytest.mark.parametrize("check", [c for c in LOST_CHECKS if c.id != "lost-stays-while-unplugged"], ids=lambda c: c.id)
+def test_the_driver_keeps_every_rule_of_a_pulled_cable(rig, check) -> None:
+    """A software camera keeps each rule of the state lost; it has no cable that keeps it from being opened."""
+    check.run(rig.make, lambda: setattr(rig, "plugged", False), lambda: setattr(rig, "plugged", True))
 
 
 def test_lit_and_ambient_come_from_the_metadata(rig) -> None:

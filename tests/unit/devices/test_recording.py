@@ -330,6 +330,7 @@ def _bad_messages(make_set: Callable[..., FrameSet]) -> dict[str, tuple[list[tup
         "not-protobuf": ([(TOPIC + "rgb", b"\xff" * 40)], "damaged after 0"),
         "empty-message": ([(TOPIC + "rgb", b"")], "has no field"),
         "block-too-long": ([(TOPIC + "rgb", b"\x32\xff\xff\xff\xff\x7f")], "beyond the end of its message"),
+        "number-for-text": ([(TOPIC + "rgb", rgb.replace(b"\x22\x04rgb8", b"\x20\xff\xff\xff\xff\x7f"))], "has the wrong form"),
         "number-as-block": ([(TOPIC + "rgb", b"\x08\x01" + rgb[2:])], "damaged after 0"),
         "other-stream": ([(TOPIC + "depth", rgb)], "is no encoding of depth"),
         "foreign-topic": ([("/tf", rgb)], "not one of a Vultus recording"),
@@ -374,7 +375,7 @@ def test_a_hostile_message_is_refused(tmp_path: Path, make_set: Callable[..., Fr
     ("about", "reason"),
     [
         ({"none": ""}, "not one that Vultus recorded"),
-        ({"format": "2"}, "format '2'; this version of Vultus reads 1"),
+        ({"format": "3"}, "format '3'; this version of Vultus reads 1 and 2"),
         ({"source": "dream"}, "damaged after 0"),
     ],
 )

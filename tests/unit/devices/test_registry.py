@@ -29,13 +29,13 @@ def seen() -> Iterator[list[tuple[str, Options]]]:
 
 def test_the_built_in_schemes_are_known() -> None:
     """The schemes of the SDK are listed in order."""
-    assert schemes() == ("images", "realsense", "replay", "simulator")
+    assert schemes() == ("images", "realsense", "replay", "serial", "simulator", "v4l2")
 
 
 @pytest.mark.parametrize("url", ["", "replay", "webcam:0", "/dev/video0", "C:replay", "Replay:a.mcap"])
 def test_an_unknown_scheme_is_refused_with_the_known_ones(url: str) -> None:
     """What is no device URL is a ValueError that lists the schemes."""
-    with pytest.raises(ValueError, match=r"known schemes: images:, realsense:, replay:, simulator:"):
+    with pytest.raises(ValueError, match=r"known schemes: images:, realsense:, replay:, serial:, simulator:, v4l2:"):
         open_device(url)
 
 

@@ -5,9 +5,7 @@
 #ifndef VULTUS_SERIAL_HEAD_H
 #define VULTUS_SERIAL_HEAD_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "vultus/serial_pairing.h"
 
 enum {
     VULTUS_HEAD_PAYLOAD = 1024,     /* longest payload of the protocol */
@@ -53,12 +51,21 @@ struct vultus_head_texts {
     const char *capabilities, *calibration; /* JSON; they stay where they are */
     uint16_t capabilities_size, calibration_size;
     bool strobe;
+    bool insecure; /* take sessions that are not sealed, as long as no host is paired: anyone on the line gets the pictures */
 };
 
 struct vultus_head_unframer {
     uint16_t held;
     bool flooded;
     uint8_t bytes[VULTUS_HEAD_TAKES + 32];
+};
+
+/* Coded words: what came last, and the pieces of a packet; two hold the longest that this head takes. */
+struct vultus_head_words {
+    uint16_t held;
+    uint8_t next, pieces;
+    uint8_t line[256];
+    uint8_t packet[2 * 229];
 };
 
 struct vultus_head_queued {
@@ -70,16 +77,23 @@ struct vultus_head_queued {
 struct vultus_head {
     struct vultus_head_callbacks on;
     struct vultus_head_texts texts;
+    const struct vultus_head_pairing *pairing; /* NULL: this head cannot be paired */
+    struct vultus_head_sealing sealing;
     struct vultus_head_unframer unframer;
+    struct vultus_head_words words;
     uint64_t heard_us, told_us;     /* last valid packet; last acknowledgement that told something new */
     uint64_t strobe_bits;
+    uint64_t sent;                  /* packets sent in this session: the low 16 bits are the sequence */
     uint32_t session, strobe, strobe_first, sets, bad;
     uint32_t next, lowest, limit;   /* next new chunk; lowest not acknowledged; credit */
     uint32_t queued;                /* chunks of all frames handed over since START */
-    uint16_t sequence, chunk_bytes;
-    uint16_t out_size, out_sent;
+    uint16_t chunk_bytes;
+    uint16_t out_size, out_sent, packet_size;
+    uint8_t piece, pieces;          /* of the packet that goes out in coded words */
+    bool coded, coded_next;         /* framing in use, and after the next LINE_SET */
     uint8_t strobe_length, frames, streaming;
     bool greeted;                   /* the zero byte before the first packet was sent */
+    bool ends;                      /* the session ends with the answer that waits */
     uint16_t sent_as[VULTUS_HEAD_WINDOW];
     uint8_t state[VULTUS_HEAD_WINDOW]; /* of each chunk in flight: waiting, come, lost */
     struct vultus_head_queued queue[VULTUS_HEAD_FRAMES];
@@ -93,6 +107,10 @@ _Static_assert(sizeof(struct vultus_head) < 16 * 1024, "the core needs less than
 
 /* `texts` are copied, what they point to is not. */
 void vultus_head_init(struct vultus_head *head, const struct vultus_head_callbacks *on, const struct vultus_head_texts *texts);
+/* Let the head be paired; call it once after vultus_head_init. What it points to stays where it is. */
+void vultus_head_pair(struct vultus_head *head, const struct vultus_head_pairing *pairing);
+/* End the session at once; call it after the owner made the head forget its hosts. */
+void vultus_head_drop(struct vultus_head *head);
 /* Take in what came, answer, and send what the line takes. Returns true while there is more to send. */
 bool vultus_head_poll(struct vultus_head *head);
 /* True while a host wants frames. */

@@ -36,6 +36,15 @@ def rates(verdicts: Sequence[Verdict | None], *, attack: bool) -> PadRates | Non
     return PadRates(error, silent) if error is not None and silent is not None else None
 
 
+def bona_fide_rates(verdicts: Sequence[Verdict | None]) -> dict[str, Any]:
+    """Return BPCER and BPNRR of bona fide presentations as a document holds them; null without any."""
+    found = rates(verdicts, attack=False)
+    return {
+        "bpcer": None if found is None else found.error.to_dict(),
+        "bpnrr": None if found is None else found.no_response.to_dict(),
+    }
+
+
 def worst_first(species: Mapping[str, PadRates]) -> list[tuple[str, PadRates]]:
     """Order species by falling APCER, at equal ones by the upper bound: the less tested is the worse."""
     return sorted(species.items(), key=lambda item: (-item[1].error.value, -item[1].error.high, item[0]))

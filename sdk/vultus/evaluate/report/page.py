@@ -12,7 +12,8 @@ from vultus import pictures
 from vultus.evaluate.report.caveats import caveats
 from vultus.evaluate.report.drawing import Drawing
 from vultus.evaluate.report.plots import drawings
-from vultus.evaluate.report.tables import Document, Table, counts_line, percent, tables
+from vultus.evaluate.report.table import Document, Table, percent
+from vultus.evaluate.report.tables import counts_line, tables
 from vultus.evaluate.samples import Sample
 from vultus.frames import Stream
 

@@ -3,39 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-Document = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A titled table; `note` explains it in one or two sentences."""
-
-    title: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    note: str = ""
-
-
-def percent(value: float) -> str:
-    """Write a share with as many decimals as it needs to be told from 0 and from 100 %."""
-    if value in (0.0, 1.0):
-        return f"{100 * value:.0f} %"
-    gap = 100 * min(value, 1 - value)
-    decimals = 2 if gap >= 0.1 else 3 if gap >= 0.01 else 4
-    return f"{100 * value:.{decimals}f} %"
-
-
-def rate(value: float) -> str:
-    """Write a small rate as a power of ten."""
-    return "0" if value == 0 else f"{value:.1e}".replace("e-0", "e-").replace("e+00", "")
-
-
-def interval(entry: Mapping[str, Any], write: Any = percent) -> str:
-    """Write the 95 % interval of an entry with low and high."""
-    return f"{write(entry['low'])} to {write(entry['high'])}"
+from vultus.evaluate.report.attacks import attack_tables
+from vultus.evaluate.report.table import Document, Table, interval, percent, rate
 
 
 def tables(document: Document) -> list[Table]:
@@ -44,6 +15,7 @@ def tables(document: Document) -> list[Table]:
     if kind in ("match", "lfw"):
         found = [
             _verification(document),
+            _held_out(document),
             _targets(document),
             _groups(document),
             _robustness(document),
@@ -51,7 +23,7 @@ def tables(document: Document) -> list[Table]:
             _acquisition(document),
         ]
     elif kind == "pad":
-        found = [_pad(document), _cues(document), _signs(document)]
+        found = [_pad(document), *attack_tables(document), _cues(document), _signs(document)]
     else:
         found = [_system(document), _reasons(document), _latency(document)]
     return [t for t in (*found, _problems(document)) if t is not None and t.rows]
@@ -102,6 +74,33 @@ def _verification(d: Document) -> Table:
         "people. A false-accept rate x is supported by at least 3/x impostor comparisons; it is thin when fewer than 3/x pairs of people stand behind them."
     )
     return Table("Headline", ("Figure", "Value", "95 % interval", "At"), tuple(rows), note)
+
+
+def _held_out(d: Document) -> Table | None:
+    """Return the figures over people whom the calibration never saw."""
+    h = d.get("held_out")
+    if h is None:
+        return None
+    rows = []
+    for name, entry in h["tar_at_far"].items():
+        if entry is not None:
+            rows.append((f"TAR at FAR {name}", percent(entry["value"]), interval(entry), f"score {entry['threshold']:.3f}"))
+    for name, entry in h["targets"].items():
+        if entry is not None:
+            fmr, tar = entry["fmr"], entry["tar"]
+            spread = f"{rate(fmr['lowest'])} to {rate(fmr['highest'])}"
+            rows.append(
+                (f"Stated FMR {name}", f"{percent(tar['mean'])} accepted", "", f"measured FMR {rate(fmr['mean'])}, splits {spread}")
+            )
+    judged = {"joint": "by the joint score", "merge": "by merged false-match rates", "mean": "by mean likelihood ratios"}.get(
+        h["fusion"], ""
+    )
+    note = (
+        f"{h['splits']} random halvings of the people, each half with the device calibration that the other half made"
+        f"{', in its whitened space' if h['whiten'] else ''}{', judged ' + judged if judged else ''}; the headline is the first halving's. "
+        f"{h['impostor_pairs']:,} distinct impostor pairs."
+    )
+    return Table("People held out", ("Figure", "Value", "95 % interval", "At"), tuple(rows), note)
 
 
 def _targets(d: Document) -> Table | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import textwrap
 
-from vultus.evaluate.report.tables import Document, Table, counts_line, tables
+from vultus.evaluate.report.table import Document, Table
+from vultus.evaluate.report.tables import counts_line, tables
 
 _WIDTH = 110
 

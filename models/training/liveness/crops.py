@@ -1,23 +1,16 @@
-"""Scrutiny: what two small networks see in a face, one in its NIR light, depth and colour together, one in its colour picture alone.
-
-They were trained on simulated attacks. Each is a cue that can only deny: a score above its limit adds nothing to what other cues must show.
-"""
+"""What the networks see of a face: its depth, NIR and luma as planes, or its colour picture, cut out by the five landmarks as the SDK does."""
 
 from __future__ import annotations
 
-from typing import Any, Final, Protocol
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from vultus import _native
-from vultus.errors import ModelMissing
 from vultus.geometry import TARGET, similarity
-from vultus.graphs import open_graph
-from vultus.manifest import Manifest
 from vultus.types import F32, U8, U16, Grey
 
-TRIPLET_ROLE, COLOUR_ROLE = "triplet_network", "colour_network"
 SIDE: Final = 64
 EYES: Final = 16.0
 """Cells between the eyes: the crop reaches 2 eye distances to each side and shows the head with its outline."""
@@ -49,16 +42,6 @@ def _middle() -> npt.NDArray[np.bool_]:
 
 
 _MIDDLE: Final = _middle()
-
-
-class Network(Protocol):
-    """The part of `vultus.graphs.Graph` that is used."""
-
-    input: npt.NDArray[Any]
-
-    def run(self) -> tuple[npt.NDArray[Any], ...]:
-        """Return the outputs: the score (1, 1) in nats, positive for live, and its map."""
-        ...
 
 
 class Crops:
@@ -99,41 +82,3 @@ class Crops:
 def colour_crop(rgb: U8, landmarks: F32, out: F32) -> None:
     """Write the face into `out`, float32 (3, 128, 128), R, G and B planes of (pixel - 127.5) / 128; black outside the picture."""
     _native.warp_rgb(rgb, similarity(landmarks, COLOUR_LOOK), out, bgr=False, scale=1 / 128, offset=-127.5 / 128)
-
-
-class Scrutiny:
-    """Runs the networks that the manifest has. Not thread-safe: one a thread."""
-
-    def __init__(self, triplet: Network | None, colour: Network | None) -> None:
-        self._triplet, self._colour = triplet, colour
-        self._crops = Crops()
-
-    @classmethod
-    def opened(cls, manifest: Manifest, *, triplet: bool, colour: bool, threads: int = 1) -> Scrutiny:
-        """Open the networks that the calibration has limits for.
-
-        Raises ModelMissing for one that the manifest lacks: taking a network away must not let through what it would have refused.
-        """
-        wanted = ((TRIPLET_ROLE, triplet), (COLOUR_ROLE, colour))
-        missing = [role for role, needed in wanted if needed and role not in {e.role for e in manifest.entries}]
-        if missing:
-            raise ModelMissing(
-                f"the calibration counts on the graph {missing[0]}, which {manifest.root / 'manifest.toml'} lacks; reinstall vultus"
-            )
-        return cls(*(open_graph(manifest.entry(role), threads) if needed else None for role, needed in wanted))
-
-    def together(
-        self, depth: U16, in_depth: F32, nir: Grey, in_nir: F32, nir_level: float, luma: Grey | None, in_luma: F32 | None
-    ) -> float | None:
-        """Return the score of NIR, depth and colour together in nats, positive for live; None without depth on the face or a network."""
-        if self._triplet is None:
-            return None
-        found = self._crops.planes(self._triplet.input[0], depth, in_depth, nir, in_nir, nir_level, luma, in_luma)
-        return float(self._triplet.run()[0][0, 0]) if found else None
-
-    def colour(self, rgb: U8, landmarks: F32) -> float | None:
-        """Return the score of the colour picture in nats, positive for live; None without a network."""
-        if self._colour is None:
-            return None
-        colour_crop(rgb, landmarks, self._colour.input[0])
-        return float(self._colour.run()[0][0, 0])

@@ -1,0 +1,102 @@
+"""The whole way of a small run: rendered heads, training, graphs held against PyTorch, measurement, model card."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs the extra `train`")
+
+from models.recipes.crops import Faces  # noqa: E402 - only after torch is known to be there
+from models.training.normaliser.compare import clearly_better, gain  # noqa: E402
+from models.training.normaliser.config import Run  # noqa: E402
+from models.training.normaliser.data import Material  # noqa: E402
+from models.training.normaliser.export import export, picture_graph  # noqa: E402
+from models.training.normaliser.make import make, simulated  # noqa: E402
+from models.training.normaliser.precision import precision  # noqa: E402
+from models.training.normaliser.variants import VARIANTS  # noqa: E402
+from tests.models.test_normaliser_training import tiny  # noqa: E402
+
+
+def faces(inputs: np.ndarray) -> Faces:
+    """Return the inputs as faces of four people in both modalities."""
+    count = len(inputs) // 4 * 4
+    who = np.array([f"p{i // 4 % 4}" for i in range(count)])
+    tensors = np.repeat(inputs[:count, :1], 3, axis=1)
+    return Faces(tensors, who, np.array([f"s{i}" for i in range(count)]), np.array(["rgb", "nir"] * (count // 2)), count)
+
+
+@pytest.mark.parametrize("variant", ["stem", "encoder"])
+def test_a_run_goes_all_the_way_to_graph_and_card(found: Material, tmp_path: Path, variant: str) -> None:
+    """One call trains, writes graphs that give what PyTorch gives, measures, and says in the card what it was made of; a second call changes nothing."""
+    inputs = simulated(found, 1, 16)
+    run = Run(variant, sets=(), made=6, looks=3, steps=2, batch=4, watch_every=2, picture=0.5)
+    told = make(run, tiny(), found, tmp_path, (faces(inputs), inputs), 12)
+    card = json.loads((tmp_path / "card.json").read_text())
+    assert (tmp_path / told["chosen"]).is_file()
+    assert card["graphs"]["float"]["difference"] < 1e-3
+    assert card["graphs"]["float"]["cosine"] > 0.999
+    assert card["hashes"]["material"] == found.digest
+    assert card["counts"]["people trained on"] == len(found.people)
+    assert len(card["real"]) == 6
+    text = (tmp_path / "card.md").read_text()
+    assert "ICT-FaceKit" in text
+    assert "London" not in text
+    float_graph = (tmp_path / "float.onnx").read_bytes()
+    make(run, tiny(), found, tmp_path, None, 12)
+    assert (tmp_path / "float.onnx").read_bytes() == float_graph
+    assert json.loads((tmp_path / "card.json").read_text())["ships"] is False
+
+
+def test_the_affine_and_the_prepended_form_are_written_as_they_are(found: Material, tmp_path: Path) -> None:
+    """With any numbers in them, the graphs of the other forms give what PyTorch gives."""
+    recogniser, inputs = tiny(), simulated(found, 2, 8)
+    for name in ("affine", "prepended"):
+        model = VARIANTS[name](recogniser)
+        with torch.no_grad():
+            for p in model.parameters():
+                p.add_(0.05 * torch.randn(p.shape, generator=torch.Generator().manual_seed(1)))
+        (tmp_path / name).mkdir()
+        forms, _ = export(model, recogniser, inputs, tmp_path / name)
+        assert forms["float"].cosine > 0.9999
+    with pytest.raises(TypeError, match="changes nothing"):
+        picture_graph(VARIANTS["direct"](recogniser))
+
+
+def test_a_form_without_parameters_is_refused(found: Material, tmp_path: Path) -> None:
+    """The crop as it is has nothing to train, export or ship."""
+    with pytest.raises(ValueError, match="nothing to train"):
+        make(Run("direct", sets=(), made=6), tiny(), found, tmp_path, None)
+
+
+def test_the_same_embeddings_gain_nothing_and_better_ones_do() -> None:
+    """The gain of a method over itself is 0 with no width; one that separates people gains surely, and only that may ship."""
+    rng = np.random.default_rng(0)
+    people = np.repeat([f"p{i}" for i in range(20)], 4)
+    set_ = Faces(
+        np.zeros((80, 3, 1, 1), np.float32), people, np.array([f"s{i // 2}" for i in range(80)]), np.array(["rgb", "nir"] * 40), 80
+    )
+    centres = rng.normal(0, 1, (20, 32))[np.repeat(np.arange(20), 4)]
+    good, bad = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (centres + rng.normal(0, s, (80, 32)) for s in (0.2, 1.5)))
+    assert gain(bad, bad, set_, ("nir", "nir"), 1e-3) == (0, 0, 0)
+    mean, low, _ = gain(good, bad, set_, ("nir", "nir"), 1e-3)
+    assert mean > 30
+    assert low > 0
+    row = ("whitened", "NIR-NIR", mean, low, 99.0)
+    assert clearly_better([row, ("whitened", "RGB-NIR", 0.0, -1.0, 1.0)])
+    assert not clearly_better([row, ("whitened", "RGB-NIR", -3.0, -5.0, -1.0)])
+    assert not clearly_better([("as they are", *row[1:]), ("whitened", "NIR-NIR", 0.0, -1.0, 1.0)])
+
+
+def test_bfloat16_and_float32_are_shown_side_by_side(found: Material, tmp_path: Path) -> None:
+    """Both arithmetics take the same steps on the same crops; their losses are near each other and the ratio of time is said."""
+    run = dataclasses.replace(Run("affine", sets=(), made=6, looks=3, batch=4), preserve=0.0)
+    rows = list(precision(run, tiny(), found, tmp_path, steps=4))
+    losses = [tuple(float(v) for v in row.split("|")[2:4]) for row in rows[2:-1]]
+    assert len(losses) == 4
+    assert all(a == pytest.approx(b, rel=0.1) for a, b in losses)
+    assert "bfloat16 to float32" in rows[-1]
