@@ -54,7 +54,7 @@ LAYERS: tuple[frozenset[str], ...] = (
             "vote_fitting",
         }
     ),
-    frozenset({"attempts", "comparison", "pipeline"}),
+    frozenset({"anonymising", "attempts", "comparison", "embedding_export", "pipeline"}),
     frozenset({"authenticator"}),
     frozenset({"bench", "demo", "doctor", "evaluate", "testing", "testing_lost"}),
     frozenset({"cli"}),

@@ -22,6 +22,8 @@ the first look, 2 at the mean of two closer looks, and in NIR at those of the co
 
 _MODEL: Final = np.array([[-31.5, 0.0, 0.0], [31.5, 0.0, 0.0], [0.0, 37.0, -30.0], [-25.0, 69.0, -8.0], [25.0, 69.0, -8.0]])
 """Five landmarks of a mean adult head in mm, x right, y down, z away from the camera (eye distance 63 mm, ISO/TR 7250-2)."""
+_FIT: Final = np.linalg.pinv(_MODEL - _MODEL.mean(0))
+"""Takes landmarks to the least-squares projection of that head: computed once, since each frame set asks for its pose several times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +98,7 @@ class Pose:
 def pose_of(landmarks: F32) -> Pose:
     """Estimate the head's rotation from five landmarks by a scaled-orthographic fit of a mean head."""
     points = landmarks.astype(np.float64) - landmarks.mean(0)
-    model = _MODEL - _MODEL.mean(0)
-    affine = np.linalg.lstsq(model, points, rcond=None)[0].T
+    affine = (_FIT @ points).T
     u, _, vt = np.linalg.svd(affine, full_matrices=False)
     r = u @ vt
     third = np.cross(r[0], r[1])

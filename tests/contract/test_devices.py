@@ -51,8 +51,8 @@ def serial_cable(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         yield None
         return
     folder = tmp_path_factory.mktemp("serial")
-    host = [str(repository / "native" / "serial" / "host" / name) for name in ("main.c", "no_button.c")]
-    subprocess.run([compiler, "-O2", *lines.sources(repository), *host, "-o", str(folder / "program")], check=True)
+    main = repository / "native" / "serial" / "host" / "main.c"
+    subprocess.run([compiler, "-O2", *lines.sources(repository), str(main), "-o", str(folder / "program")], check=True)
     head = lines.PtyHead(folder / "program", folder / "port")
     yield head
     head.unplug()

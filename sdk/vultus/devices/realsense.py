@@ -15,12 +15,9 @@ from vultus.devices.registry import Options
 from vultus.errors import DeviceBusy, DeviceError, DeviceLost, DeviceNotFound
 from vultus.frames import DeviceIdentity, Extrinsics, Frame, FrameSet, Intrinsics, Source, Stream
 
-_SLICE_S: Final = 0.05
-"""Longest wait inside the library: a cancel and an unplugging show within it."""
-_FIRST_S: Final = 5.0
-"""Longest wait for the first infrared frame: a camera that has just been plugged in takes a second or two."""
-_SETTLE_S: Final = 0.25
-"""How long frames are dropped after the emitter stops alternating: those in the queue may be dark."""
+_SLICE_S: Final = 0.05  # longest wait inside the library: a cancel and an unplugging show within it
+_FIRST_S: Final = 5.0  # for the first infrared frame: a camera that has just been plugged in takes a second or two
+_SETTLE_S: Final = 0.25  # frames in the queue may be dark after the emitter stops alternating
 # Largest distance from the lit infrared frame, in frame periods: one exposure for depth, the neighbour for the ambient picture.
 _NEAR: Final = {Stream.RGB: 1.0, Stream.NIR: 0.5, Stream.NIR_AMBIENT: 1.5, Stream.DEPTH: 0.5}
 
@@ -206,7 +203,7 @@ class RealSense(Device):
         return None
 
     def _wait(self, seconds: float) -> Any:
-        """Return the next frame of the library, None when none came; raise DeviceLost when the camera is gone."""
+        """Return the next frame, None when none came; raise DeviceLost when the camera is gone."""
         device, queue = self._held[:2]
         try:
             came, found = queue.try_wait_for_frame(max(1, int(1000 * min(seconds, _SLICE_S))))
@@ -291,7 +288,11 @@ def _info(rs: Any, device: Any, name: str) -> str:
 
 
 def from_url(path: str, options: Options) -> Device:
-    """Make the device of a `realsense:` URL; without a serial it is the first camera found."""
+    """Make the device of a `realsense:` URL; without a serial it is the first camera found, after `file=` a recording of librealsense."""
+    if path.startswith("file="):
+        from vultus.devices.realsense_file import from_path
+
+        return from_path(path.removeprefix("file="), options)
     m = Mode()
     width, height = options.whole("width", m.width, 16, 8192), options.whole("height", m.height, 16, 8192)
     fps, emitter = options.whole("fps", m.fps, 1, 300), options.text("emitter", "alternate", ("alternate", "on"))

@@ -64,11 +64,12 @@ class Detector:
         self._full = full
         self._near = near
 
-    def find(self, image: Grey, stream: Stream, region: Region | None = None) -> list[Face]:
-        """Return the faces, best score first; with a `region`, those whose centre lies in it. An empty list means none."""
+    def find(self, image: Grey, stream: Stream, region: Region | None = None, *, least: float = SCORE_LIMIT) -> list[Face]:
+        """Return the faces of score `least` or more, best first; with a `region`, those whose centre lies in it. An empty list means none."""
         height, width = image.shape[:2]
         whole = Region(0.0, 0.0, float(width), float(height))
-        return self._look(image, stream, self._full, whole) if region is None else self._look(image, stream, self._near, region)
+        graph, area = (self._full, whole) if region is None else (self._near, region)
+        return self._look(image, stream, graph, area, least=least)
 
     def closer(self, image: Grey, face: Face, context: float = CLOSE) -> Face:
         """Return the face with the mean landmarks of two looks at its surroundings, one of them in the mirror.
@@ -87,7 +88,9 @@ class Detector:
                 found.append(mine)
         return replace(face, landmarks=np.mean(found, axis=0, dtype=np.float32)) if found else face
 
-    def _look(self, image: Grey, stream: Stream, graph: Graph, area: Region, *, mirrored: bool = False) -> list[Face]:
+    def _look(
+        self, image: Grey, stream: Stream, graph: Graph, area: Region, *, mirrored: bool = False, least: float = SCORE_LIMIT
+    ) -> list[Face]:
         """Return the faces that one run of a graph finds in an area of the picture; `mirrored` shows it the area left to right."""
         rows, cols = graph.input.shape[2], graph.input.shape[3]
         scale = max(area.width / cols, area.height / rows)
@@ -105,7 +108,7 @@ class Detector:
                 return []
             _native.warp_grey(image, matrix, graph.input[0], gain=gain, lut=_CURVE, scale=1.0, offset=0.0)
         score, box, points = graph.run()
-        return _decode(score, box, points, (along, scale), (x0, y0), stream)
+        return _decode(score, box, points, (along, scale), (x0, y0), stream, least)
 
 
 def grey_gain(image: Grey) -> float | None:
@@ -125,13 +128,15 @@ def same_place(marks: F32, others: F32) -> bool:
     return float(np.abs(marks.mean(0) - others.mean(0)).max()) <= _APART * extent
 
 
-def _decode(score: F32, box: F32, points: F32, step: tuple[float, float], origin: tuple[float, float], stream: Stream) -> list[Face]:
+def _decode(
+    score: F32, box: F32, points: F32, step: tuple[float, float], origin: tuple[float, float], stream: Stream, least: float
+) -> list[Face]:
     """Turn the graph's candidates, in pixels of its input, into faces in pixels of the frame; overlapping ones give way to the best.
 
     step: the frame's pixels a pixel of the input, across and down; a negative one across says that the input showed the mirror image.
     """
     score = score.reshape(-1)
-    index = np.flatnonzero(score > SCORE_LIMIT)
+    index = np.flatnonzero(score > least)
     index = index[np.argsort(-score[index], kind="stable")][:_CANDIDATES]
     corners = np.concatenate([box[index, :2], box[index, :2] + box[index, 2:]], axis=1)
     kept: list[int] = []

@@ -1,0 +1,85 @@
+"""Forms of cutting a face out and rates on people held out, on pictures and people whose answer is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from models.matching.__main__ import main
+from models.matching.faces import SIDE, Shown, cut, embed_all, open_recogniser
+from models.matching.forms import FORMS
+from models.matching.measure import SCORES, accepted, table
+from models.recipes.crops import data_folder
+
+from vultus.devices.portraits import carried_portrait
+from vultus.types import Face, Stream
+
+
+@pytest.fixture(scope="module")
+def shown() -> Shown:
+    """One portrait as colour, as NIR with the same landmarks a little aside, and before a flat wall."""
+    portrait = carried_portrait("astronaut")
+    grey = portrait.image.mean(2).astype(np.float32)
+    faces = {
+        name: Face(Stream(name), (150.0, 50.0, 140.0, 190.0), portrait.landmarks + shift, 0.9)
+        for name, shift in (("rgb", 0.0), ("nir", 2.0))
+    }
+    return Shown("ada", "1", portrait.image, grey, np.full(grey.shape, 700, np.uint16), faces, faces)
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_every_form_makes_a_crop_of_both_pictures(shown: Shown, name: str) -> None:
+    """Each form gives a colour and a grey crop of 112 x 112 in 0..255 that is neither black nor flat."""
+    if name == "turned to the front" and not (data_folder() / "ict-face").is_dir():
+        pytest.skip("no ict-face: set VULTUS_DATA to the folder that holds it")
+    crops = FORMS[name][0](shown)
+    assert crops["rgb"].shape == (SIDE, SIDE, 3)
+    assert crops["nir"].shape == (SIDE, SIDE)
+    for crop in crops.values():
+        assert 0 <= crop.min() < crop.max() <= 255
+        assert crop.std() > 10
+
+
+def test_registered_nir_is_cut_at_colours_landmarks(shown: Shown) -> None:
+    """What ships cuts NIR where colour has its landmarks; on its own it is cut two pixels aside."""
+    ships = FORMS["closer look, NIR at colour's landmarks (ships)"][0](shown)
+    own = FORMS["closer look, each picture its own"][0](shown)
+    assert np.array_equal(ships["nir"], cut(shown.nir, shown.closer["rgb"].landmarks))
+    assert np.array_equal(own["nir"], cut(shown.nir, shown.closer["nir"].landmarks))
+    assert not np.array_equal(ships["nir"], own["nir"])
+
+
+def test_a_mirrored_embedding_is_the_same_for_both_pictures(shown: Shown) -> None:
+    """The sum with the mirror image's embedding does not tell a crop from its mirror image; the plain one does, and nobody is zeros."""
+    graph = open_recogniser()
+
+    def form(one: Shown) -> dict[str, np.ndarray]:
+        crop = cut(one.rgb, one.first["rgb"].landmarks)
+        return {"rgb": crop[:, ::-1] if one.sample == "2" else crop}
+
+    pair = [shown, Shown("ada", "2", shown.rgb, shown.nir, shown.depth, shown.first, shown.closer)]
+    plain, both = (embed_all(graph, pair, form, mirrored=m)["rgb"] for m in (False, True))
+    assert plain[0] @ plain[1] < 0.999
+    assert both[0] @ both[1] > 0.99999
+    assert not embed_all(graph, pair, form)["nir"].any()
+
+
+def test_a_missing_face_is_a_miss_and_people_apart_are_told_apart() -> None:
+    """Twenty people without noise are all accepted; one sample without NIR costs its comparisons in NIR and none where colour stands in."""
+    rng = np.random.default_rng(0)
+    people = np.repeat(np.arange(20), 3)
+    centres = np.linalg.qr(rng.normal(size=(32, 32)))[0][:20]
+    vectors = {name: centres[people].astype(np.float32) for name in ("rgb", "nir")}
+    assert [r.value for r in accepted(vectors, people, SCORES["RGB-NIR"], whitened=False)] == [1.0, 1.0]
+    vectors["nir"][0] = 0
+    assert accepted(vectors, people, SCORES["NIR-NIR"], whitened=False)[0].value == pytest.approx(58 / 60)
+    assert accepted(vectors, people, SCORES["RGB-NIR"], whitened=False)[0].value == pytest.approx(118 / 120)
+    assert accepted(vectors, people, SCORES["fused"], whitened=False)[0].value == 1.0
+    rows = list(table([("all", vectors)], people, SCORES))
+    assert len(rows) == 4
+    assert "96.7 (" in rows[2]
+
+
+def test_an_unknown_table_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a known name the command says what there is and ends with 2."""
+    assert main(["forms", "upside down"]) == 2
+    assert "landmarks | forms" in capsys.readouterr().err
