@@ -14,14 +14,14 @@ COLUMNS: Final = ("step", "loss", "own", "watch_own", "watch_first", "seconds")
 class Metrics:
     """One row a step; a resumed run goes on after the rows of the steps that its checkpoint holds."""
 
-    def __init__(self, folder: Path, done: int, tensorboard: bool) -> None:
+    def __init__(self, folder: Path, done: int, tensorboard: bool, columns: tuple[str, ...] = COLUMNS) -> None:
         self._path = folder / "metrics.csv"
         kept = []
         if done and self._path.is_file():
             with self._path.open(newline="", encoding="utf-8") as file:
                 kept = [r for r in csv.DictReader(file) if (r["step"] or "").isdigit() and int(r["step"]) <= done]
         self._file = self._path.open("w", newline="", encoding="utf-8")
-        self._csv = csv.DictWriter(self._file, COLUMNS)
+        self._csv = csv.DictWriter(self._file, columns)
         self._csv.writeheader()
         self._csv.writerows(kept)
         self._events: Any = None
