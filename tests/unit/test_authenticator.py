@@ -42,6 +42,10 @@ POLICY = vultus.Policy(sources=frozenset({Source.SIMULATED}), max_failures=1000,
 IDENTITY = DeviceIdentity("simulator", "list", "1", Source.SIMULATED)
 
 
+REFUSED = (Reason.NO_MATCH, Reason.UNSURE)
+"""How a stranger's attempt ends: both are counted towards the lock."""
+
+
 class ListDevice(Device):
     """Plays frame sets from a list; `then` is called before each read."""
 
@@ -257,7 +261,7 @@ def test_time_that_stands_still_or_runs_back_is_passed_over(auth: Authenticator,
     """A frozen or rewound stream gives no evidence beyond its first frame set."""
     hints: list[Hint] = []
     with opened([stranger[3], *[genuine[0]] * 5]) as camera:
-        assert auth.sign_in(camera, user="eileen", on_hint=hints.append).reason is Reason.NO_MATCH
+        assert auth.sign_in(camera, user="eileen", on_hint=hints.append).reason in REFUSED
     with opened([]) as camera:
         assert auth.sign_in(camera, user="eileen").reason is Reason.TIMEOUT
 
@@ -325,7 +329,7 @@ def test_rejects_lock_and_the_lock_ends(tmp_path: Path, genuine: list[FrameSet],
             with opened(genuine) as camera:
                 assert auth.enroll("ada", camera, samples=3).enrolled
             for i in range(2):
-                assert auth.verify(stranger[i], user="ada").reason is Reason.NO_MATCH
+                assert auth.verify(stranger[i], user="ada").reason in REFUSED
         with Authenticator(store=store, policy=policy, clock_ns=lambda: now[0]) as auth:
             locked = auth.verify(genuine[4], user="ada")
             assert locked.reason is Reason.LOCKED
