@@ -15,8 +15,9 @@ from models.training.normaliser.export import Form
 from models.training.normaliser.variants import Normaliser, parameters
 
 _SOURCES: Final = {
-    "london": "Face Research Lab London Set, DeBruine and Jones 2017, doi.org/10.6084/m9.figshare.5047666, CC BY 4.0",
-    "canada": "Canada face set of the webmorph project, CC BY 4.0",
+    "london": "DeBruine, L., and Jones, B. (2017), Face Research Lab London Set, version 5, doi.org/10.6084/m9.figshare.5047666.v5, CC BY 4.0",
+    "canada": "DeBruine, L., and Jones, B. (2017), Young Adult White Faces with Manipulated Versions, version 1, "
+    "doi.org/10.6084/m9.figshare.4220517.v1, CC BY 4.0",
 }
 _ALWAYS: Final = (
     "ICT-FaceKit, head model, MIT",
@@ -27,6 +28,7 @@ _LIMITS: Final = (
     "For NIR crops only; colour goes past it, so colour embeddings and stored templates are unchanged.",
     "Not shown on 940 nm sensors, dark skin, children, beards, or glasses: the real set does not name them.",
     "Simulated lamps lie near the lens and cast no shadows.",
+    "The photographed people are volunteers of two laboratories, most of them young; those of Canada are all White.",
 )
 
 
