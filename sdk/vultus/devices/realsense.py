@@ -11,7 +11,6 @@ import numpy as np
 
 from vultus.devices.base import Capabilities, Device, StreamFormat
 from vultus.devices.realsense_units import extrinsics, intrinsics, millimetres
-from vultus.devices.registry import Options
 from vultus.errors import DeviceBusy, DeviceError, DeviceLost, DeviceNotFound
 from vultus.frames import DeviceIdentity, Extrinsics, Frame, FrameSet, Intrinsics, Source, Stream
 
@@ -19,7 +18,7 @@ _SLICE_S: Final = 0.05  # longest wait inside the library: a cancel and an unplu
 _FIRST_S: Final = 5.0  # for the first infrared frame: a camera that has just been plugged in takes a second or two
 _SETTLE_S: Final = 0.25  # frames in the queue may be dark after the emitter stops alternating
 # Largest distance from the lit infrared frame, in frame periods: one exposure for depth, the neighbour for the ambient picture.
-_NEAR: Final = {Stream.RGB: 1.0, Stream.NIR: 0.5, Stream.NIR_AMBIENT: 1.5, Stream.DEPTH: 0.5}
+NEAR: Final = {Stream.RGB: 1.0, Stream.NIR: 0.5, Stream.NIR_AMBIENT: 1.5, Stream.DEPTH: 0.5}
 
 Find = Callable[[Any], Any]
 """Finds a librealsense device, given the module."""
@@ -259,7 +258,7 @@ class RealSense(Device):
         if any(s not in latest for s in Stream if s is not Stream.NIR_AMBIENT or self._pairs):
             return None
         centre, period = latest[Stream.NIR].time_ns, 1e9 / self._mode.fps
-        if any(abs(f.time_ns - centre) > _NEAR[s] * period for s, f in latest.items()):
+        if any(abs(f.time_ns - centre) > NEAR[s] * period for s, f in latest.items()):
             return None
         frame_set = FrameSet(self._identity, self._sequence, **{s.value: f for s, f in latest.items()})
         self._times.update((s, f.time_ns) for s, f in latest.items())
@@ -285,16 +284,3 @@ def _line(problem: Exception) -> str:
 def _info(rs: Any, device: Any, name: str) -> str:
     key = getattr(rs.camera_info, name)
     return str(device.get_info(key)) if device.supports(key) else ""
-
-
-def from_url(path: str, options: Options) -> Device:
-    """Make the device of a `realsense:` URL; without a serial it is the first camera found, after `file=` a recording of librealsense."""
-    if path.startswith("file="):
-        from vultus.devices.realsense_file import from_path
-
-        return from_path(path.removeprefix("file="), options)
-    m = Mode()
-    width, height = options.whole("width", m.width, 16, 8192), options.whole("height", m.height, 16, 8192)
-    fps, emitter = options.whole("fps", m.fps, 1, 300), options.text("emitter", "alternate", ("alternate", "on"))
-    options.done()
-    return RealSense(path, Mode(width, height, fps, alternate=emitter == "alternate"))

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from vultus.devices.base import Capabilities
-from vultus.devices.realsense import _NEAR, Mode, RealSense
+from vultus.devices.realsense import NEAR, Mode, RealSense
 from vultus.devices.registry import Options
 from vultus.errors import DeviceError, DeviceNotFound, RecordingError
 from vultus.frames import Frame, FrameSet, Stream
@@ -123,8 +123,8 @@ class RealSenseFile(RealSense):
         nir, period = self._waiting[Stream.NIR], 1e9 / self._mode.fps
         while nir:
             chosen: dict[Stream, Frame] = {Stream.NIR: nir[0]}
-            for stream in (s for s in _NEAR if s is not Stream.NIR and (s is not Stream.NIR_AMBIENT or self._pairs)):
-                held, reach = self._waiting[stream], _NEAR[stream] * period
+            for stream in (s for s in NEAR if s is not Stream.NIR and (s is not Stream.NIR_AMBIENT or self._pairs)):
+                held, reach = self._waiting[stream], NEAR[stream] * period
                 while held and held[0].time_ns < nir[0].time_ns - reach:
                     held.popleft()
                 if not held and len(nir) <= _PATIENCE:

@@ -77,7 +77,7 @@ Factory = Callable[[str, Options], Device]
 # Modules are named, not imported: opening a recording needs no simulator.
 _BUILT_IN: Final = {
     "images": "vultus.devices.images",
-    "realsense": "vultus.devices.realsense",
+    "realsense": "vultus.devices.realsense_urls",
     "replay": "vultus.devices.replay",
     "serial": "vultus.devices.serial_device",
     "simulator": "vultus.devices.simulator",
