@@ -107,7 +107,7 @@ def train(run: Run, recogniser: Recogniser, found: Material, folder: Path, *, st
     normaliser = VARIANTS[run.variant](recogniser)
     if not parameters(normaliser):
         return normaliser
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = _device()
     everyone = np.concatenate([found.people, found.watched])
     colour = Colour.seen(recogniser.cpu(), found, everyone)
     learner = Learner(normaliser, colour.anchors[: len(found.people)]).to(device)
@@ -133,11 +133,20 @@ def train(run: Run, recogniser: Recogniser, found: Material, folder: Path, *, st
             metrics.write(step + 1, **values, seconds=time.perf_counter() - started)
             if processes.rank == 0 and ((step + 1) % run.keep_every == 0 or step + 1 == last):
                 kept.save(step + 1, learner, optimiser)
-    normaliser = normaliser.cpu()
+    normaliser, _ = normaliser.cpu(), recogniser.cpu()
     if processes.rank == 0 and last == run.steps:
         told = {"variant": run.variant, "run": run.digest(), "material": found.digest, "model": normaliser.state_dict()}
         torch.save(told, folder / "normaliser.pt")
     return normaliser
+
+
+def _device() -> torch.device:
+    """Return this process's own GPU where there are GPUs, as torchrun numbers them, or the CPU."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    own = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    torch.cuda.set_device(own)
+    return own
 
 
 class _Step:
