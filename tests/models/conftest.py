@@ -12,8 +12,14 @@ sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 
 @pytest.fixture(scope="session")
-def found(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Return made-up people to train on, rendered once for all tests."""
+def heads(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder for made-up people to train on; the first test that needs them renders them."""
+    return tmp_path_factory.mktemp("heads")
+
+
+@pytest.fixture(scope="session")
+def found(heads: Path) -> Any:
+    """Return the made-up people, rendered once for all tests."""
     from tests.models.heads import material
 
-    return material(tmp_path_factory.mktemp("heads"))
+    return material(heads)

@@ -90,19 +90,18 @@ def test_a_checkpoint_of_another_run_is_refused(found: Material, tmp_path: Path)
         train(RUN, tiny(), found, tmp_path)
 
 
-def test_two_processes_train_as_one(found: Material, tmp_path: Path) -> None:
+def test_two_processes_train_as_one(found: Material, heads: Path, tmp_path: Path) -> None:
     """Under torchrun with two processes over gloo the loss curve is that of one process."""
     train(RUN, tiny(), found, tmp_path / "one")
     script = tmp_path / "two.py"
     script.write_text(
-        "import os\nimport sys\nfrom pathlib import Path\n"
+        "import sys\nfrom pathlib import Path\n"
         "from tests.models.heads import material\n"
         "from tests.models.test_normaliser_training import RUN, tiny\n"
         "from models.training.normaliser.train import train\n"
-        "folder = Path(sys.argv[1])\n"
-        "train(RUN, tiny(), material(folder / os.environ['RANK']), folder / 'two')\n"
+        "train(RUN, tiny(), material(Path(sys.argv[2])), Path(sys.argv[1]) / 'two')\n"
     )
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", str(script), str(tmp_path)]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", str(script), str(tmp_path), str(heads)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "sdk")]), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=170, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
