@@ -12,7 +12,7 @@ from .conftest import GRAPH, template
 
 
 def manifest_with(graph):
-    return SimpleNamespace(entry=lambda role: SimpleNamespace(sha256=graph))
+    return SimpleNamespace(entry=lambda role: SimpleNamespace(form=graph))
 
 
 def alter(path):
