@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -97,13 +98,19 @@ class Pose:
 
 def pose_of(landmarks: F32) -> Pose:
     """Estimate the head's rotation from five landmarks by a scaled-orthographic fit of a mean head."""
-    points = landmarks.astype(np.float64) - landmarks.mean(0)
-    affine = (_FIT @ points).T
+    return _pose(np.ascontiguousarray(landmarks, np.float32).tobytes())
+
+
+@lru_cache(maxsize=8)
+def _pose(landmarks: bytes) -> Pose:
+    """Fit once for each face: five cues and the quality of a frame set ask for the pose of the same two faces."""
+    marks = np.frombuffer(landmarks, np.float32).reshape(-1, 2)
+    affine = (_FIT @ (marks.astype(np.float64) - marks.mean(0))).T
     u, _, vt = np.linalg.svd(affine, full_matrices=False)
     r = u @ vt
-    third = np.cross(r[0], r[1])
-    yaw = float(np.degrees(np.arctan2(-third[0], np.hypot(third[1], third[2]))))
-    pitch = float(np.degrees(np.arctan2(third[1], third[2])))
+    x, y, z = r[0, 1] * r[1, 2] - r[0, 2] * r[1, 1], r[0, 2] * r[1, 0] - r[0, 0] * r[1, 2], r[0, 0] * r[1, 1] - r[0, 1] * r[1, 0]
+    yaw = float(np.degrees(np.arctan2(-x, np.hypot(y, z))))
+    pitch = float(np.degrees(np.arctan2(y, z)))
     roll = float(np.degrees(np.arctan2(r[1, 0], r[0, 0])))
     return Pose(yaw, pitch, roll)
 
