@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
-import json
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+from models.training import run_file
 
 _MAY_BE_NONE: Final = ("seed", "made", "prototype", "contrast", "preserve", "picture")
 _BESIDE: Final = ("threads", "tensorboard", "keep_every")
@@ -47,39 +45,19 @@ class Run:
 
     def digest(self) -> str:
         """Return what tells this run from others: all that decides the result, so not the number of threads."""
-        told = {k: v for k, v in dataclasses.asdict(self).items() if k not in _BESIDE}
-        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+        return run_file.digest(self, _BESIDE)
 
 
 def read_run(path: Path) -> Run:
     """Read a run's file. Raises ValueError that names the key which is unknown, of another type or out of range."""
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path.name} is not TOML: {error}") from error
-    return make_run(raw, path.name)
+    return make_run(run_file.read(path), path.name)
 
 
 def make_run(raw: dict[str, Any], name: str = "the run") -> Run:
     """Check a table of keys and return the run."""
-    fields = {f.name: f for f in dataclasses.fields(Run)}
-    unknown = sorted(set(raw) - set(fields))
-    if unknown:
-        raise ValueError(f"{name}: unknown key {unknown[0]}; known are {', '.join(fields)}")
     if "variant" not in raw:
         raise ValueError(f"{name}: variant is missing")
-    given = dict(raw)
-    if isinstance(given.get("sets"), list):
-        given["sets"] = tuple(given["sets"])
-    plain = Run("")
-    for key, value in given.items():
-        wanted = type(getattr(plain, key))
-        if wanted is float and type(value) is int:
-            given[key] = float(value)
-        elif type(value) is not wanted:
-            raise ValueError(f"{name}: {key} is {value!r}, not a {wanted.__name__}")
-        if wanted in (int, float) and not (0 <= value < 1e9 and (value > 0 or key in _MAY_BE_NONE)):
-            raise ValueError(f"{name}: {key} is {value!r}, not above 0")
+    given = run_file.checked(raw, Run(""), name, _MAY_BE_NONE)
     run = Run(**given)
     if run.batch % 2:
         raise ValueError(f"{name}: batch is {run.batch}; it holds two crops of each person, so it is even")
