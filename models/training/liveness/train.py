@@ -75,6 +75,7 @@ def train(run: Run, found: Material, folder: Path, *, stop_after: int | None = N
                 metrics.write(step + 1, **values, seconds=time.perf_counter() - started)
             if first and ((step + 1) % run.keep_every == 0 or step + 1 == last):
                 kept.save(step + 1, model, optimiser)
+    processes.finish()
     return model.eval()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import math
 import os
 import time
@@ -41,7 +42,14 @@ class Processes:
         world = int(os.environ.get("WORLD_SIZE", "1"))
         if world > 1 and not distributed.is_initialized():
             distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+            # One that leaves while another is still in its last exchange takes the connection away under it.
+            atexit.register(distributed.destroy_process_group)
         return cls(int(os.environ.get("RANK", "0")), world)
+
+    def finish(self) -> None:
+        """Wait until every process has come this far: the first one writes the results after the last step."""
+        if self.world > 1:
+            distributed.barrier()
 
     def gathered(self, values: Tensor) -> Tensor:
         """Return all processes' rows; gradients flow back to their own."""
@@ -137,6 +145,7 @@ def train(run: Run, recogniser: Recogniser, found: Material, folder: Path, *, st
     if processes.rank == 0 and last == run.steps:
         told = {"variant": run.variant, "run": run.digest(), "material": found.digest, "model": normaliser.state_dict()}
         torch.save(told, folder / "normaliser.pt")
+    processes.finish()
     return normaliser
 
 
