@@ -79,7 +79,7 @@ static void give_memory(void)
     register_through_u8_args.out = out, dot_i8_args.out = out;
     dot_f32_args.query = dot_f32_args.rows = vectors;
     dot_i8_args.query = dot_i8_args.rows = vectors;
-    give_layers(memory(49 * 1024 * VULTUS_HEAD_OUT), pictures[0], out, floats);
+    give_layers(memory(49 * 1024 * VULTUS_HEAD_OUT), pictures[0], out);
     stem_f32_args = (struct vultus_stem_f32_args){.weights = floats, .planes = floats, .zero = 128, .out = out};
     stem_f32_args.scratch = guarded(VULTUS_STEM_SCRATCH * sizeof(float), GUARD_AFTER);
 }
