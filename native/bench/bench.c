@@ -133,16 +133,16 @@ int main(void)
     const double copy = copy_rate();
     printf("memcpy moves %.1f GB/s\n", copy);
     double reference[ELEMENTS(kernels)];
-    printf("%-20s %-6s %12s %8s %10s %7s %8s\n", "op", "isa", "ns a call", "faster", "bytes", "GB/s", "of copy");
+    printf("%-20s %-7s %12s %8s %10s %7s %8s\n", "op", "isa", "ns a call", "faster", "bytes", "GB/s", "of copy");
     for (int i = 0; i < ELEMENTS(kernels); i++) {
-        if (kernels[i].level > vultus_cpu_isa())
+        if (!vultus_cpu_has(kernels[i].level))
             continue;
         const double ns = reference[i] = kernels[i].measure();
         int ref = 0;
         while (strcmp(kernels[ref].op, kernels[i].op) != 0)
             ref++;
         const double rate = kernels[i].bytes / ns;
-        printf("%-20s %-6s %12.0f %7.1fx %10d %7.2f %7.0f%%\n", kernels[i].op, kernels[i].isa, ns, reference[ref] / ns, kernels[i].bytes, rate,
+        printf("%-20s %-7s %12.0f %7.1fx %10d %7.2f %7.0f%%\n", kernels[i].op, kernels[i].isa, ns, reference[ref] / ns, kernels[i].bytes, rate,
                100.0 * rate / copy);
     }
     release();

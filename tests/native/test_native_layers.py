@@ -14,7 +14,7 @@ from vultus._native import Layer, Layers, Sums
 SIDE = 9
 
 
-@pytest.fixture(params=["ref", "avx2", "avx512"], autouse=True)
+@pytest.fixture(params=["ref", "avx2", "avxvnni", "avx512"], autouse=True)
 def isa(request: pytest.FixtureRequest) -> Iterator[None]:
     """Run the test on one instruction set; skip it where the machine has none such."""
     try:
