@@ -15,7 +15,8 @@ from vultus import pictures
 from vultus.geometry import similarity
 from vultus.graphs import Graph, open_graph
 from vultus.manifest import load_manifest
-from vultus.stages.align import _FACE_MEAN
+from vultus.stages.align import _FACE_MEAN, align_nir, align_rgb
+from vultus.stages.align import _enlarges as enlarges
 from vultus.stages.assess import level_of
 from vultus.stages.detect import Detector, Region, foremost, same_place
 from vultus.types import Face, Frame, Stream
@@ -30,7 +31,8 @@ _FIRST: Final = 1 / 2.2
 class Shown:
     """One frame set: its pictures, and per modality the face of the first look and of the closer one; None where none was found.
 
-    `nir` is exposed for the face and carries the display curve, 0..255, unclipped above.
+    `nir` is exposed for the face and carries the display curve, 0..255, unclipped above; `sensor` is the picture that it was made from, `level`
+    the face's in it, None without a face.
     """
 
     person: str
@@ -40,6 +42,8 @@ class Shown:
     depth: Array
     first: dict[str, Face]
     closer: dict[str, Face]
+    sensor: Array
+    level: float | None
 
 
 def open_detector() -> Detector:
@@ -75,7 +79,7 @@ def _shown(row: dict[str, str], folder: Path, detector: Detector) -> Shown:
     level = level_of(first["nir"], nir) if "nir" in first else None
     bright = np.clip(nir.astype(np.float32) * (_FACE_MEAN / (level or 1.0)), 0, 255)
     curve: F32 = np.asarray(255.0 * (bright / 255.0) ** _FIRST, np.float32)
-    return Shown(row["person"], row["sample"], rgb, curve if level else np.zeros_like(curve), depth, first, closer)
+    return Shown(row["person"], row["sample"], rgb, curve if level else np.zeros_like(curve), depth, first, closer, nir, level)
 
 
 def carried(shown: Shown, looks: dict[str, Face]) -> dict[str, F32]:
@@ -86,12 +90,55 @@ def carried(shown: Shown, looks: dict[str, Face]) -> dict[str, F32]:
     return marks
 
 
-def cut(picture: Array, marks: F32, filter_: str = "linear") -> F32:
-    """Cut an aligned crop, float32 (112, 112[, 3]) 0..255, with a filter named linear, cubic or lanczos; 0 outside."""
-    import cv2
+def cut(picture: Array, marks: F32, filter_: str = "ships") -> F32:
+    """Cut an aligned crop, float32 (112, 112[, 3]) 0..255, 0 outside.
 
-    how = {"linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC, "lanczos": cv2.INTER_LANCZOS4}[filter_] | cv2.WARP_INVERSE_MAP
-    return np.clip(cv2.warpAffine(picture.astype(np.float32), similarity(marks), (SIDE, SIDE), flags=how), 0, 255)
+    filter_: linear, cubic (a = -0.5), ships (cubic where the crop enlarges), or lanczos.
+    """
+    matrix = similarity(marks)
+    if filter_ == "lanczos":
+        import cv2
+
+        how = cv2.INTER_LANCZOS4 | cv2.WARP_INVERSE_MAP
+        return np.clip(cv2.warpAffine(picture.astype(np.float32), matrix, (SIDE, SIDE), flags=how), 0, 255)
+    cubic = filter_ == "cubic" or (filter_ == "ships" and enlarges(matrix))
+    return np.clip(sampled(picture, matrix, -0.5 if cubic else None), 0, 255)
+
+
+def sampled(picture: Array, matrix: Array, a: float | None) -> F32:
+    """Return the crop (112, 112[, 3]) of a picture through the 2 x 3 map from crop to picture: bilinear, or cubic convolution with `a`."""
+    y, x = np.mgrid[0:SIDE, 0:SIDE].astype(float)
+    sx, sy = (m[0] * x + m[1] * y + m[2] for m in matrix)
+    padded = np.pad(picture.astype(np.float32), ((4, 4), (4, 4), (0, 0))[: picture.ndim])
+    sx, sy = np.clip(sx, -3, picture.shape[1] + 1) + 4, np.clip(sy, -3, picture.shape[0] + 1) + 4
+    ix, iy = sx.astype(int), sy.astype(int)
+    out = np.zeros((SIDE, SIDE, *picture.shape[2:]))
+    for j in range(-1, 3):
+        for i in range(-1, 3):
+            share = weight(sx - ix - i, a) * weight(sy - iy - j, a)
+            out += padded[iy + j, ix + i] * share.reshape(SIDE, SIDE, *(1,) * (picture.ndim - 2))
+    return out.astype(np.float32)
+
+
+def weight(distance: Array, a: float | None) -> Array:
+    """Return what a pixel at a distance weighs: 1 - distance, or the cubic convolution of R. Keys (1981)."""
+    d = np.abs(distance)
+    if a is None:
+        return np.maximum(1 - d, 0)
+    return np.where(d <= 1, (a + 2) * d**3 - (a + 3) * d**2 + 1, np.where(d < 2, a * (d**3 - 5 * d**2 + 8 * d - 4), 0))
+
+
+def shipped(one: Shown) -> dict[str, F32]:
+    """Cut both pictures with the SDK's own stage."""
+    out = {}
+    for name, marks in carried(one, one.closer).items():
+        tensor = np.zeros((1, 3, SIDE, SIDE), np.float32)
+        if name == "rgb":
+            align_rgb(Frame(Stream.RGB, one.rgb, 0), marks, tensor, mean=0.0, scale=1.0)
+        elif one.level is not None:
+            align_nir(one.sensor, marks, one.level, tensor, mean=0.0, scale=1.0)
+        out[name] = np.ascontiguousarray(tensor[0].transpose(1, 2, 0) if name == "rgb" else tensor[0, 0])
+    return out
 
 
 def embedding(graph: Graph, crop: F32, *, mirrored: bool = False) -> F32:
@@ -108,10 +155,28 @@ Form = Callable[[Shown], dict[str, F32]]
 """Makes the crops of one frame set by modality; a modality without a face is left out."""
 
 
-def embed_all(graph: Graph, shown: list[Shown], form: Form, *, mirrored: bool = False) -> dict[str, F32]:
-    """Return the embeddings of all frame sets by modality, rows of zeros where there is no face."""
-    out = {name: np.zeros((len(shown), 128), np.float32) for name in ("rgb", "nir")}
+MIRRORS: Final = ("none", "references", "both", "nir")
+"""Whose embedding is the mean with that of the mirror image; nir: in NIR those of references and probes."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Embedded:
+    """Embeddings of all frame sets by modality, rows of zeros where there is no face; a reference is compared with a probe, never two of a kind."""
+
+    probes: dict[str, F32]
+    references: dict[str, F32]
+
+    @classmethod
+    def alike(cls, vectors: dict[str, F32]) -> Embedded:
+        """Return embeddings that are the same as reference and as probe."""
+        return cls(vectors, vectors)
+
+
+def embed_all(graph: Graph, shown: list[Shown], form: Form, mirror: str = "none") -> Embedded:
+    """Return the embeddings of all frame sets; `mirror` is one of MIRRORS."""
+    out = [{name: np.zeros((len(shown), 128), np.float32) for name in ("rgb", "nir")} for _ in range(2)]
     for i, one in enumerate(shown):
         for name, crop in form(one).items():
-            out[name][i] = embedding(graph, crop, mirrored=mirrored)
-    return out
+            for side, kinds in zip(out, (("both", name), ("both", name, "references")), strict=True):
+                side[name][i] = embedding(graph, crop, mirrored=mirror in kinds)
+    return Embedded(*out)

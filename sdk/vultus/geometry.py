@@ -18,9 +18,10 @@ MAX_TURN: Final = 35.0
 TARGET: Final = np.array([[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]])
 """Where the five landmarks go in the 112 x 112 crop; the recogniser was trained on this alignment (OpenCV Zoo, SFace)."""
 
-CUT: Final = 2
+CUT: Final = 3
 """How a face is cut out for the recogniser; raised when that changes, because embeddings of two ways are not compared: 1 at the landmarks of
-the first look, 2 at the mean of two closer looks, and in NIR at those of the colour picture where the two are registered."""
+the first look, 2 at the mean of two closer looks, and in NIR at those of the colour picture where the two are registered, 3 by a cubic
+filter where that enlarges the face."""
 
 _MODEL: Final = np.array([[-31.5, 0.0, 0.0], [31.5, 0.0, 0.0], [0.0, 37.0, -30.0], [-25.0, 69.0, -8.0], [25.0, 69.0, -8.0]])
 """Five landmarks of a mean adult head in mm, x right, y down, z away from the camera (eye distance 63 mm, ISO/TR 7250-2)."""
