@@ -23,7 +23,7 @@ Change = Callable[[Shown, Array], Array]
 
 
 def plain(looks: str, *, registered: bool, filter_: str = "linear") -> Form:
-    """Cut at the landmarks of the `first` or the `closer` look, with `registered` NIR at those of colour."""
+    """Cut at the landmarks of a look that `Shown` names, with `registered` NIR at those of colour."""
 
     def form(one: Shown) -> dict[str, F32]:
         faces: dict[str, Face] = getattr(one, looks)
@@ -148,8 +148,10 @@ def _frontal(picture: Array, marks: F32) -> F32:
 
 
 FORMS: Final[dict[str, tuple[Form, bool]]] = {
-    "first look (before)": (plain("first", registered=False), False),
+    "first look, each picture its own": (plain("first", registered=False), False),
     "first look, NIR at colour's landmarks": (plain("first", registered=True), False),
+    "detector's closer look, NIR at colour's landmarks (before)": (plain("detector", registered=True), False),
+    "network twice, NIR at colour's landmarks": (plain("again", registered=True), False),
     "closer look, each picture its own": (plain("closer", registered=False), False),
     "closer look, NIR at colour's landmarks (ships)": (plain("closer", registered=True), False),
     "closer look, both at the mean landmarks": (averaged, False),

@@ -23,7 +23,7 @@ def shown() -> Shown:
         name: Face(Stream(name), (150.0, 50.0, 140.0, 190.0), portrait.landmarks + shift, 0.9)
         for name, shift in (("rgb", 0.0), ("nir", 2.0))
     }
-    return Shown("ada", "1", portrait.image, grey, np.full(grey.shape, 700, np.uint16), faces, faces)
+    return Shown("ada", "1", portrait.image, grey, np.full(grey.shape, 700, np.uint16), faces, faces, faces, faces)
 
 
 @pytest.mark.parametrize("name", FORMS)
@@ -56,7 +56,7 @@ def test_a_mirrored_embedding_is_the_same_for_both_pictures(shown: Shown) -> Non
         crop = cut(one.rgb, one.first["rgb"].landmarks)
         return {"rgb": crop[:, ::-1] if one.sample == "2" else crop}
 
-    pair = [shown, Shown("ada", "2", shown.rgb, shown.nir, shown.depth, shown.first, shown.closer)]
+    pair = [shown, Shown("ada", "2", shown.rgb, shown.nir, shown.depth, shown.first, shown.closer, shown.again, shown.detector)]
     plain, both = (embed_all(graph, pair, form, mirrored=m)["rgb"] for m in (False, True))
     assert plain[0] @ plain[1] < 0.999
     assert both[0] @ both[1] > 0.99999

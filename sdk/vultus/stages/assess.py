@@ -12,7 +12,7 @@ import numpy as np
 
 from vultus import _native
 from vultus.geometry import MAX_TURN, face_rect, pose_of
-from vultus.types import Face, Grey, Hint, Quality
+from vultus.types import Face, Frame, Grey, Hint, Quality
 
 MIN_EYE_DISTANCE: Final = 20.0
 """Pixels between the eyes, as if seen from the front, below which detection and recognition fall off: a head 50 pixels wide."""
@@ -63,6 +63,13 @@ def assess(face: Face, image: Grey, faces: int, *, nir: bool) -> Quality:
     hints += [Hint.BLURRED] if blurred else []
     placement, cut = _placement(face, width, height)
     return Quality(components, (*hints, *placement), usable=not (dim or bright or turned or small or blurred or cut))
+
+
+def exposed(face: Face | None, frame: Frame | None) -> bool:
+    """Say whether a lit NIR picture is neither dim nor clipped where the face should be."""
+    if face is None or frame is None:
+        return False
+    return not {Hint.NIR_TOO_DIM, Hint.NIR_SATURATED, Hint.NO_FACE} & set(assess(face, frame.data, 1, nir=True).hints)
 
 
 def _placement(face: Face, width: int, height: int) -> tuple[tuple[Hint, ...], bool]:
