@@ -134,7 +134,8 @@ int main(int argc, char **argv)
         void *out[2];
         size_t size = 0;
         struct call c = draw_call();
-        const int entry = (int)draw(ENTRY_COUNT + 1), status = entry < ENTRY_COUNT ? run(entry, &c, out, &size) : run_dot();
+        const int entry = (int)draw(ENTRY_COUNT + 2);
+        const int status = entry < ENTRY_COUNT ? run(entry, &c, out, &size) : entry == ENTRY_COUNT ? run_dot() : run_layers();
         good += status == VULTUS_OK;
         refused += status > VULTUS_OK;
         for (size_t k = 0; status > VULTUS_OK && k < size; k++)

@@ -4,6 +4,7 @@
 #ifndef VULTUS_KERNELS_H
 #define VULTUS_KERNELS_H
 
+#include "layer_args.h"
 #include "vultus/core.h"
 
 struct vultus_warp_rgb_u8_args {

@@ -143,4 +143,6 @@ int vultus_word_read(const uint8_t *line, uint8_t *word, int *repaired);
 
 /* binding: end */
 
+#include "vultus/layers.h"
+
 #endif

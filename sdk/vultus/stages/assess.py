@@ -65,13 +65,6 @@ def assess(face: Face, image: Grey, faces: int, *, nir: bool) -> Quality:
     return Quality(components, (*hints, *placement), usable=not (dim or bright or turned or small or blurred or cut))
 
 
-def exposed(face: Face | None, frame: Frame | None) -> bool:
-    """Say whether a lit NIR picture is neither dim nor clipped where the face should be."""
-    if face is None or frame is None:
-        return False
-    return not {Hint.NIR_TOO_DIM, Hint.NIR_SATURATED, Hint.NO_FACE} & set(assess(face, frame.data, 1, nir=True).hints)
-
-
 def _placement(face: Face, width: int, height: int) -> tuple[tuple[Hint, ...], bool]:
     """Return where to move, in the user's own directions (the picture is not mirrored), and whether the face is cut by the border."""
     x, y, w, h = face.box
@@ -94,6 +87,13 @@ def _placement(face: Face, width: int, height: int) -> tuple[tuple[Hint, ...], b
 
 def _percent(x: float) -> int:
     return round(100.0 * min(1.0, max(0.0, float(x))))
+
+
+def exposed(face: Face | None, frame: Frame | None) -> bool:
+    """Say whether the lit NIR picture is neither dim nor clipped where the face should be."""
+    if face is None or frame is None:
+        return False
+    return not {Hint.NIR_TOO_DIM, Hint.NIR_SATURATED, Hint.NO_FACE} & set(assess(face, frame.data, 1, nir=True).hints)
 
 
 def level_of(face: Face, image: Grey) -> float | None:
