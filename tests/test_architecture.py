@@ -26,6 +26,7 @@ LAYERS: tuple[frozenset[str], ...] = (
             "camera_fitting",
             "camera_views",
             "documents",
+            "exposure",
             "geometry",
             "graphs",
             "manifest",

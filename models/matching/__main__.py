@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
-from models.matching.faces import embed_all, open_detector, open_recogniser, rap3df
+from models.matching.faces import embed_all, open_detector, open_landmarks, open_recogniser, rap3df
 from models.matching.filters import likeness
 from models.matching.forms import FORMS
 from models.matching.landmarks import errors
@@ -49,13 +49,13 @@ def main(arguments: list[str]) -> int:
 
 
 def _thresholds() -> Iterator[str]:
-    shown = rap3df(data_folder(), open_detector())
+    shown = rap3df(data_folder(), open_detector(), open_landmarks())
     people = np.unique([one.person for one in shown], return_inverse=True)[1].astype(np.int64)
     return ratios(embed_all(open_recogniser(), shown, *FORMS[SHIPS]), people, SCORES)
 
 
 def _forms(names: list[str], scores: dict[str, Weights] | None = None) -> Iterator[str]:
-    shown = rap3df(data_folder(), open_detector())
+    shown = rap3df(data_folder(), open_detector(), open_landmarks())
     people = np.unique([one.person for one in shown], return_inverse=True)[1].astype(np.int64)
     graph = open_recogniser()
     made = ((name, embed_all(graph, shown, *FORMS[name])) for name in names)

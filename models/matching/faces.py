@@ -4,32 +4,37 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from models.training.landmarks.teacher import Teacher
 
 from vultus import pictures
-from vultus.geometry import similarity
+from vultus.geometry import same_place, similarity
 from vultus.graphs import Graph, open_graph
 from vultus.manifest import load_manifest
 from vultus.stages.align import _FACE_MEAN, align_nir, align_rgb
 from vultus.stages.align import _enlarges as enlarges
 from vultus.stages.assess import level_of
-from vultus.stages.detect import Detector, Region, foremost, same_place
+from vultus.stages.detect import Detector, Region, foremost
+from vultus.stages.landmarks import Landmarks
 from vultus.types import Face, Frame, Stream
 
 F32 = npt.NDArray[np.float32]
 Array = npt.NDArray[Any]
 SIDE: Final = 112
+DETECTOR_SIDE: Final = 3.25
+"""Side of the region of the detector's closer look, in extents of the landmarks: the best of 2.5 to 5 on London and Canada."""
 _FIRST: Final = 1 / 2.2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shown:
-    """One frame set: its pictures, and per modality the face of the first look and of the closer one; None where none was found.
+    """One frame set: its pictures, and per modality the face of the first look, of the network's closer one, of that taken twice, and of two more
+    looks of the detector, one of them in the mirror; nothing where none was found.
 
     `nir` is exposed for the face and carries the display curve, 0..255, unclipped above; `sensor` is the picture that it was made from, `level`
     the face's in it, None without a face.
@@ -42,6 +47,8 @@ class Shown:
     depth: Array
     first: dict[str, Face]
     closer: dict[str, Face]
+    again: dict[str, Face]
+    detector: dict[str, Face]
     sensor: Array
     level: float | None
 
@@ -52,34 +59,46 @@ def open_detector() -> Detector:
     return Detector(open_graph(manifest.entry("detector")), open_graph(manifest.entry("detector_near")))
 
 
+def open_landmarks() -> Landmarks:
+    """Open the shipped landmark network."""
+    return Landmarks(open_graph(load_manifest().entry("landmarks")))
+
+
 def open_recogniser() -> Graph:
     """Open the shipped recogniser."""
     return open_graph(load_manifest().entry("recogniser"))
 
 
-def rap3df(root: Path, detector: Detector) -> list[Shown]:
+def rap3df(root: Path, detector: Detector, network: Landmarks) -> list[Shown]:
     """Read the set and find every face as the pipeline does."""
+    teacher = Teacher.of(open_graph(load_manifest().entry("detector")))
     folder = root / "rap3df-2017"
     with (folder / "index.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    return [_shown(row, folder, detector) for row in rows]
+    return [_shown(row, folder, (detector, network, teacher)) for row in rows]
 
 
-def _shown(row: dict[str, str], folder: Path, detector: Detector) -> Shown:
+def _shown(row: dict[str, str], folder: Path, ways: tuple[Detector, Landmarks, Teacher]) -> Shown:
+    detector, network, teacher = ways
     rgb, nir, depth = (pictures.read(folder / row[s], Stream(s)) for s in ("rgb", "nir", "depth"))
     first = {}
-    seen = detector.find(rgb, Stream.RGB)
+    seen = detector.search(rgb, Stream.RGB)
     if seen:
-        first["rgb"] = foremost(seen, Frame(Stream.RGB, rgb, 0))
-    there = detector.find(nir, Stream.NIR, Region.around_landmarks(first["rgb"].landmarks)) if seen else []
-    there = there or detector.find(nir, Stream.NIR)
+        first["rgb"] = foremost(seen, rgb)
+    there = detector.find(nir, Stream.NIR, Region.around_landmarks(network.closer(rgb, first["rgb"]).landmarks)) if seen else []
+    there = there or detector.search(nir, Stream.NIR)
     if there:
-        first["nir"] = foremost(there, Frame(Stream.NIR, nir, 0))
-    closer = {name: detector.closer(rgb if name == "rgb" else nir, face) for name, face in first.items()}
+        first["nir"] = foremost(there, nir)
+    seen_in = {"rgb": rgb, "nir": nir}
+    closer = {name: network.closer(seen_in[name], face) for name, face in first.items()}
+    again = {name: network.closer(seen_in[name], face) for name, face in closer.items()}
+    looked = {name: replace(face, landmarks=teacher.two_looks(seen_in[name], face, DETECTOR_SIDE)) for name, face in first.items()}
     level = level_of(first["nir"], nir) if "nir" in first else None
     bright = np.clip(nir.astype(np.float32) * (_FACE_MEAN / (level or 1.0)), 0, 255)
     curve: F32 = np.asarray(255.0 * (bright / 255.0) ** _FIRST, np.float32)
-    return Shown(row["person"], row["sample"], rgb, curve if level else np.zeros_like(curve), depth, first, closer, nir, level)
+    return Shown(
+        row["person"], row["sample"], rgb, curve if level else np.zeros_like(curve), depth, first, closer, again, looked, nir, level
+    )
 
 
 def carried(shown: Shown, looks: dict[str, Face]) -> dict[str, F32]:

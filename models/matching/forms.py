@@ -23,7 +23,7 @@ Change = Callable[[Shown, Array], Array]
 
 
 def plain(looks: str, *, registered: bool, filter_: str = "ships") -> Form:
-    """Cut at the landmarks of the `first` or the `closer` look, with `registered` NIR at those of colour."""
+    """Cut at the landmarks of a look that `Shown` names, with `registered` NIR at those of colour."""
 
     def form(one: Shown) -> dict[str, F32]:
         faces: dict[str, Face] = getattr(one, looks)
@@ -150,6 +150,8 @@ def _frontal(picture: Array, marks: F32) -> F32:
 FORMS: Final[dict[str, tuple[Form, str]]] = {
     "first look (before)": (plain("first", registered=False), "none"),
     "first look, NIR at colour's landmarks": (plain("first", registered=True), "none"),
+    "detector's closer look, NIR at colour's landmarks": (plain("detector", registered=True), "none"),
+    "network twice, NIR at colour's landmarks": (plain("again", registered=True), "none"),
     "closer look, each picture its own": (plain("closer", registered=False), "none"),
     "closer look, both at the mean landmarks": (averaged, "none"),
     "closer look, NIR at colour's landmarks (ships)": (shipped, "none"),

@@ -24,7 +24,9 @@ def shown() -> Shown:
         name: Face(Stream(name), (150.0, 50.0, 140.0, 190.0), portrait.landmarks + shift, 0.9)
         for name, shift in (("rgb", 0.0), ("nir", 2.0))
     }
-    return Shown("ada", "1", portrait.image, grey, np.full(grey.shape, 700, np.uint16), faces, faces, grey.astype(np.uint8), 60.0)
+    return Shown(
+        "ada", "1", portrait.image, grey, np.full(grey.shape, 700, np.uint16), faces, faces, faces, faces, grey.astype(np.uint8), 60.0
+    )
 
 
 @pytest.mark.parametrize("name", FORMS)
@@ -57,7 +59,12 @@ def test_a_mirrored_embedding_is_the_same_for_both_pictures(shown: Shown) -> Non
         crop = cut(one.rgb, one.first["rgb"].landmarks)
         return {"rgb": crop[:, ::-1] if one.sample == "2" else crop}
 
-    pair = [shown, Shown("ada", "2", shown.rgb, shown.nir, shown.depth, shown.first, shown.closer, shown.sensor, shown.level)]
+    pair = [
+        shown,
+        Shown(
+            "ada", "2", shown.rgb, shown.nir, shown.depth, shown.first, shown.closer, shown.again, shown.detector, shown.sensor, shown.level
+        ),
+    ]
     plain, both = (embed_all(graph, pair, form, mirror).probes["rgb"] for mirror in ("none", "both"))
     half = embed_all(graph, pair, form, "references")
     assert np.array_equal(half.probes["rgb"], plain)
