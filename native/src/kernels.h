@@ -12,7 +12,7 @@ struct vultus_warp_rgb_u8_args {
     int width, height;
     ptrdiff_t stride;
     double matrix[6];
-    int bgr;
+    int cubic, bgr;
     float scale, offset;
     float *out;
     int out_width, out_height;
@@ -24,6 +24,7 @@ struct vultus_warp_rgb_u8_args {
         int width, height; \
         ptrdiff_t stride; \
         double matrix[6]; \
+        int cubic; \
         float gain; \
         const float *lut; \
         float scale, offset; \

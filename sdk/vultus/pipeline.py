@@ -1,6 +1,6 @@
 """Pipeline: one frame set through the stages in their order; the only module that knows it.
 
-preprocess -> detect -> register -> assess -> closer look -> align -> embed -> relief -> liveness. What fails is absent, never guessed.
+preprocess -> detect -> landmarks -> register -> assess -> align -> embed -> relief -> liveness. What fails is absent, never guessed.
 """
 
 from __future__ import annotations
@@ -15,15 +15,16 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus import _native
-from vultus.geometry import Relief, Surface
+from vultus.geometry import Relief, Surface, same_place
 from vultus.graphs import Graph, open_graph
 from vultus.manifest import Manifest
 from vultus.stages import liveness as live
 from vultus.stages import relief as depth_relief
 from vultus.stages.align import align_nir, align_rgb
-from vultus.stages.assess import assess, level_of
-from vultus.stages.detect import Detector, Region, foremost, rivals, same_place
+from vultus.stages.assess import assess, exposed, level_of
+from vultus.stages.detect import Detector, Region, foremost, rivals
 from vultus.stages.embed import embed
+from vultus.stages.landmarks import Landmarks
 from vultus.stages.likeness import Likeness
 from vultus.stages.register import transfer
 from vultus.stages.surface import Surfaces
@@ -68,7 +69,6 @@ class _Work:
     qualities: dict[Stream, Quality] = field(default_factory=dict)
     count: int = 0
     moved: bool = False
-    closer: dict[Stream, Face] = field(default_factory=dict)
     relief: Relief | None = None
     latency: dict[str, float] = field(default_factory=dict)
 
@@ -86,6 +86,7 @@ class Pipeline:
     def __init__(self, manifest: Manifest, limits: live.Limits, threads: int = 1) -> None:
         self._recogniser: Graph = open_graph(manifest.entry("recogniser"), threads)
         self._detector = Detector(open_graph(manifest.entry("detector"), threads), open_graph(manifest.entry("detector_near"), threads))
+        self._landmarks = Landmarks(open_graph(manifest.entry("landmarks"), threads))
         self._limits = limits
         self._grid: U16 = np.zeros((depth_relief.GRID, depth_relief.GRID), np.uint16)
         self._likeness = Likeness()
@@ -151,18 +152,18 @@ class Pipeline:
             rgb = self._detector.find(fs.rgb.data, Stream.RGB, region) if region is not None else []
             if not rgb:
                 self._tracked = 0
-                rgb = self._detector.find(fs.rgb.data, Stream.RGB)
-        if rgb:
-            work.faces[Stream.RGB] = foremost(rgb, fs.rgb)
-            work.moved = self._moved(fs, work.faces[Stream.RGB])
-            self._last = (fs.time_ns, fs.device.serial, work.faces[Stream.RGB])
+                rgb = self._detector.search(fs.rgb.data, Stream.RGB)
+            if rgb:
+                work.faces[Stream.RGB] = self._landmarks.closer(fs.rgb.data, foremost(rgb, fs.rgb.data))
+                work.moved = self._moved(fs, work.faces[Stream.RGB])
+                self._last = (fs.time_ns, fs.device.serial, work.faces[Stream.RGB])
         nir: list[Face] = []
         if fs.nir is not None and work.nir is not None:
             there = self._carried(fs, work.faces.get(Stream.RGB), fs.nir)
             nir = self._detector.find(work.nir, Stream.NIR, Region.around_landmarks(there)) if there is not None else []
-            nir = nir or self._detector.find(work.nir, Stream.NIR)
-        if nir:
-            work.faces[Stream.NIR] = foremost(nir, fs.nir)
+            nir = nir or self._detector.search(work.nir, Stream.NIR)
+            if nir:
+                work.faces[Stream.NIR] = foremost(nir, work.nir)
         work.count = max(rivals(rgb), rivals(nir))
 
     def _moved(self, fs: FrameSet, face: Face) -> bool:
@@ -207,48 +208,51 @@ class Pipeline:
         limits, in_nir = self._limits, self._carried(fs, rgb, fs.nir) if fs.nir is not None else None
         seen = rgb is not None and work.qualities[Stream.RGB].usable
         where = nir or (Face(Stream.NIR, rgb.box, in_nir, rgb.score) if rgb is not None and in_nir is not None else None)
+        level = level_of(where, work.nir) if where is not None and work.nir is not None else None
         cues = (
             live.relief_cue(work.relief, limits),
             live.head_size_cue(face, source.intrinsics if source is not None else None, work.relief, limits),
             live.nose_cue(face, work.relief, limits),
             live.strobe_cue(fs.nir, fs.nir_ambient, where, limits),
-            live.nir_face_cue(in_nir, nir, expected=seen and in_nir is not None, usable=_exposed(where, fs.nir), limits=limits),
-            live.likeness_cue(self._alike(rgb, in_nir, nir, work), limits),
+            live.nir_face_cue(in_nir, nir, expected=seen and in_nir is not None, usable=lambda: exposed(where, fs.nir), limits=limits),
+            live.likeness_cue(self._alike(rgb, in_nir, level, work), limits),
             live.outline_cue(face, wide, limits),
-            *live.surface_cues(self._surface(rgb, where, in_nir, fs.depth if there is not None else None, there, work), limits),
+            *live.surface_cues(self._surface(rgb, where, in_nir, level, fs.depth, there, work), limits),
             *live.shape_cues(face, work.relief, limits),
             live.same_face_cue(embeddings.get(Modality.RGB), embeddings.get(Modality.NIR), limits),
         )
         return live.conclude(cues, work.relief, limits)
 
-    def _alike(self, rgb: Face | None, in_nir: F32 | None, nir: Face | None, work: _Work) -> float | None:
-        if rgb is None or in_nir is None or work.luma is None or work.nir is None:
+    def _alike(self, rgb: Face | None, in_nir: F32 | None, level: float | None, work: _Work) -> float | None:
+        if rgb is None or in_nir is None or level is None or work.luma is None or work.nir is None:
             return None
-        level = level_of(nir or Face(Stream.NIR, rgb.box, in_nir, rgb.score), work.nir)
-        return self._likeness.measure(work.luma, rgb.landmarks, work.nir, in_nir, level) if level is not None else None
+        return self._likeness.measure(work.luma, rgb.landmarks, work.nir, in_nir, level)
 
     def _surface(
-        self, rgb: Face | None, nir: Face | None, in_nir: F32 | None, depth: Frame | None, in_depth: F32 | None, work: _Work
+        self,
+        rgb: Face | None,
+        nir: Face | None,
+        in_nir: F32 | None,
+        level: float | None,
+        depth: Frame | None,
+        there: F32 | None,
+        work: _Work,
     ) -> Surface | None:
-        if nir is None or work.nir is None or (level := level_of(nir, work.nir)) is None:
+        if nir is None or work.nir is None or level is None:
             return None
-        there, marks = nir.landmarks if in_nir is None else in_nir, None if rgb is None else rgb.landmarks
-        found = self._surfaces.measure(self._grid if depth is not None else None, work.nir, there, level, work.luma, marks)
-        if depth is None or in_depth is None:
-            return found
-        fall = self._surfaces.falloff(depth.data, in_depth, work.nir, there, level)
+        marks = nir.landmarks if in_nir is None else in_nir
+        found = self._surfaces.measure(work.nir, marks, level, work.luma, None if rgb is None else rgb.landmarks)
+        fall = None if depth is None or there is None else self._surfaces.falloff(depth.data, there, work.nir, marks, level)
         return found if fall is None else replace(found, falloff=fall[0], gain=fall[1])
 
     def _marks(self, fs: FrameSet, work: _Work, stream: Stream) -> F32:
-        """Return the landmarks to cut a face out at: those of a closer look, in NIR those of a colour picture that shows it in the same place."""
+        """Return the landmarks to cut a face out at: in NIR those of a colour picture that shows it in the same place, or of a closer look."""
         face = work.faces[stream]
-        if stream is Stream.NIR and fs.rgb is not None and fs.nir is not None and Stream.RGB in work.closer:
-            carried = transfer(work.closer[Stream.RGB].landmarks, fs.rgb, fs.nir, None)
+        if stream is Stream.NIR and fs.rgb is not None and fs.nir is not None and Stream.RGB in work.faces:
+            carried = transfer(work.faces[Stream.RGB].landmarks, fs.rgb, fs.nir, None)
             if carried is not None and same_place(carried, face.landmarks):
                 return carried
-        image = fs.rgb.data if stream is Stream.RGB and fs.rgb is not None else work.nir
-        work.closer[stream] = face if image is None else self._detector.closer(image, face)
-        return work.closer[stream].landmarks
+        return face.landmarks if stream is Stream.RGB or work.nir is None else self._landmarks.closer(work.nir, face).landmarks
 
     def _align(self, fs: FrameSet, work: _Work, stream: Stream) -> Crop | None:
         graph, marks = self._recogniser, self._marks(fs, work, stream)
@@ -258,13 +262,6 @@ class Pipeline:
         if work.nir is None or (level := level_of(work.faces[stream], work.nir)) is None:
             return None
         return align_nir(work.nir, marks, level, graph.input, mean=mean, scale=scale)
-
-
-def _exposed(face: Face | None, frame: Frame | None) -> bool:
-    """Say whether the lit NIR picture is neither dim nor clipped where the face should be."""
-    if face is None or frame is None:
-        return False
-    return not {Hint.NIR_TOO_DIM, Hint.NIR_SATURATED, Hint.NO_FACE} & set(assess(face, frame.data, 1, nir=True).hints)
 
 
 def _summary(work: _Work, fs: FrameSet) -> tuple[Quality | None, tuple[Hint, ...]]:
