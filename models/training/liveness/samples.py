@@ -73,18 +73,24 @@ class Maker:
         """Yield pairs: the face as the camera sees it, and a print or a screen of it before the same camera."""
         for i in range(_PAIRS):
             rng = np.random.default_rng((*seed, i))
-            scene = self._scene(rng)
+            at = int(rng.integers(len(self._people.people)))
+            # The photograph that is shown was taken in another light than that before the camera.
+            scene, then = self._scene(at, rng), self._scene(at, rng)
             eyepiece = camera.Camera.draw(rng)
             species = recapture.SPECIES[int(rng.random() < 0.4)]
-            for label, shown in ((LIVE, scene), (species, recaptured(scene, species, rng))):
+            live = replace(scene, blur=recapture.own_blur(rng))
+            for label, shown in ((LIVE, live), (species, recaptured(then, species, rng))):
                 yield _framed(shown, eyepiece, rng), label, np.full((_MAP, _MAP), 255 * (label == LIVE), np.uint8)
 
-    def _scene(self, rng: np.random.Generator) -> Scene:
-        """Return a photographed face in another light: what the photograph shows times the mean face's shading."""
+    @property
+    def _people(self) -> Photographs:
         if self.photographs is None:
             raise ValueError("colour samples need photographs or painted heads")
-        at = int(rng.integers(len(self.photographs.people)))
-        picture, points = self.photographs.pictures[at], self.photographs.points[at]
+        return self.photographs
+
+    def _scene(self, at: int, rng: np.random.Generator) -> Scene:
+        """Return a photographed face in another light: what the photograph shows times the mean face's shading."""
+        picture, points = self._people.pictures[at], self._people.points[at]
         matrix = similarity(points)
         normals = cv2.warpAffine(self.normals, matrix, picture.shape[1::-1], flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         towards = rng.normal(0, 1, 3) * (0.9, 0.6, 0.3) + (0, 0.2, 0.8)
@@ -155,7 +161,7 @@ def _shaken(shown: Triplet, rng: np.random.Generator) -> Triplet:
 
 def _framed(scene: Scene, eyepiece: camera.Camera, rng: np.random.Generator) -> U8:
     """Return the crop (128, 128, 3) of what a camera sees, cut out as the SDK does, by landmarks that err as a detector's do."""
-    picture = eyepiece.see(scene.light, scene.eyes_px, rng)
+    picture = eyepiece.see(scene.light, scene.eyes_px, rng, scene.blur)
     scale = np.array(picture.shape[1::-1]) / np.array(scene.light.shape[1::-1])
     points = (scene.points + 0.5) * scale - 0.5
     points = points + rng.normal(0, _JITTER, (5, 2)) * np.hypot(*(points[1] - points[0]))
