@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import cv2
@@ -38,15 +38,14 @@ class Scene:
 def recaptured(scene: Scene, species: str, rng: np.random.Generator) -> Scene:
     """Return the light of a print or of a screen that shows a photograph of the scene. Raises KeyError for another species."""
     shown = _photograph(scene, rng)
-    blur = near_blur(rng) if rng.random() < _NEAR else own_blur(rng)
     if species == SCREEN:
-        return replace(_glazed(_placed(Scene(_screen(shown, rng), scene.points), rng), rng, haze=0.04), blur=blur)
+        return _glazed(_placed(Scene(_screen(shown, rng), scene.points), rng), rng, haze=0.04)
     if species != PRINT:
         raise KeyError(species)
     process = PROCESSES[int(rng.choice(len(PROCESSES), p=[q.share for q in PROCESSES]))]
     paper = _placed(Scene(_print(shown, process, rng), scene.points), rng)
     lit = Scene(paper.light * _light(paper.light.shape, rng)[..., None], paper.points)
-    return replace(_glazed(lit, rng, haze=0.05) if rng.random() < process.glossy else lit, blur=blur)
+    return _glazed(lit, rng, haze=0.05) if rng.random() < process.glossy else lit
 
 
 def own_blur(rng: np.random.Generator) -> float:
@@ -54,13 +53,13 @@ def own_blur(rng: np.random.Generator) -> float:
     return float(min(rng.exponential(0.008), 0.03)) if rng.random() < 0.35 else 0.0
 
 
-def near_blur(rng: np.random.Generator) -> float:
-    """Return the blur of a pocket-size print or telephone that is held close to a lens of fixed focus.
+def sheet_blur(rng: np.random.Generator) -> float:
+    """Return the blur of a sheet: as a face's where it is as far away, more where a pocket-size one is held close to a lens of fixed focus.
 
     A lens of 4 mm at F/2.4 that is focused at 1 m draws a point at 150 mm as a disc of 0.04 mm, about 6 pixels of 640 in a row: a standard
     deviation of 1.6 pixels, or 0.03 eye distances of a face that fills the picture.
     """
-    return float(rng.uniform(0, 0.045))
+    return float(rng.uniform(0, 0.045)) if rng.random() < _NEAR else own_blur(rng)
 
 
 def _photograph(scene: Scene, rng: np.random.Generator) -> F32:

@@ -29,6 +29,8 @@ LIVE: Final = "bona_fide"
 MESH: Final = "ict-face/ict_face_model.npz"
 _MAP: Final = 8
 _PAIRS: Final = 100
+_CAMERAS: Final = 2
+"""Cameras that look at each face and at each sheet."""
 _HEADS: Final = 100
 _LOOKS: Final = 2
 """Live samples of each simulated head, with landmarks that err differently."""
@@ -70,17 +72,19 @@ class Maker:
         return Samples(np.stack(seen), np.array(species), np.stack(maps))
 
     def _colours(self, seed: tuple[int, ...]) -> Iterator[tuple[U8, str, npt.NDArray[np.uint8]]]:
-        """Yield pairs: the face as the camera sees it, and a print or a screen of it before the same camera."""
-        for i in range(_PAIRS):
+        """Yield pairs: the face as a camera sees it, and a print or a screen of it before the same camera; each before several cameras."""
+        for i in range(_PAIRS // _CAMERAS):
             rng = np.random.default_rng((*seed, i))
             at = int(rng.integers(len(self._people.people)))
             # The photograph that is shown was taken in another light than that before the camera.
             scene, then = self._scene(at, rng), self._scene(at, rng)
-            eyepiece = camera.Camera.draw(rng)
             species = recapture.SPECIES[int(rng.random() < 0.4)]
-            live = replace(scene, blur=recapture.own_blur(rng))
-            for label, shown in ((LIVE, live), (species, recaptured(then, species, rng))):
-                yield _framed(shown, eyepiece, rng), label, np.full((_MAP, _MAP), 255 * (label == LIVE), np.uint8)
+            shown = recaptured(then, species, rng)
+            for _ in range(_CAMERAS):
+                eyepiece = camera.Camera.draw(rng)
+                live = replace(scene, blur=recapture.own_blur(rng))
+                for label, seen in ((LIVE, live), (species, replace(shown, blur=recapture.sheet_blur(rng)))):
+                    yield _framed(seen, eyepiece, rng), label, np.full((_MAP, _MAP), 255 * (label == LIVE), np.uint8)
 
     @property
     def _people(self) -> Photographs:
