@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from vultus.calibration_document import read_document
 from vultus.errors import CalibrationError
+from vultus.stages.colour import ColourVote, Term
 from vultus.stages.liveness import Limits
 from vultus.stages.match import compare
 from vultus.stages.space import Space
@@ -163,6 +164,7 @@ class Calibration:
     vote: Vote | None = None
     space: Space | None = None
     joint: Joint | None = None
+    colour: ColourVote | None = None
 
     def scores(self, probes: Sequence[Embedding], references: Mapping[Modality, F32]) -> tuple[PairScore, ...]:
         """Compare probes with references where the tables were fitted: in the sensor's own space, or as the recogniser gave them."""

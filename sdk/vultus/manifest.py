@@ -14,7 +14,7 @@ from vultus.errors import ModelAltered, ModelMismatch, ModelMissing
 from vultus.geometry import CUT
 
 SCHEMA: Final = 1
-ROLES: Final = ("detector", "detector_near", "recogniser")
+ROLES: Final = ("detector", "detector_near", "recogniser", "colour")
 MAX_BYTES: Final = 64 * 2**20
 """Largest graph file read; six times the recogniser's. A larger file is refused before it is read."""
 

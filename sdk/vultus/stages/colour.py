@@ -1,0 +1,181 @@
+"""Colour alone: what a frame set shows of a print or a screen where there is neither NIR nor depth to look at.
+
+Blocks, as far as the model card measures it: prints and screens that look recaptured (network), halftone dots and pixel grids that the camera
+resolves (grid), sheets that carry their surroundings along when they are moved (`vultus.stages.sheet`).
+Does not block: a good print held still at a face's distance, a fine screen out of focus, any mask. It can only deny, and only the vote over
+its cues passes or fails: a single cue states its number and abstains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from vultus import _native
+from vultus.geometry import TARGET, similarity
+from vultus.graphs import Graph, Manifest, open_graph
+from vultus.types import F32, U8, Cue, Face, Liveness, SpoofKind, Verdict
+
+F64 = npt.NDArray[np.float64]
+NETWORK: Final = "colour_network"
+GRID: Final = "colour_grid"
+MOTION: Final = "colour_motion"
+VOTE: Final = "colour"
+CUES: Final = (NETWORK, GRID, MOTION)
+ROLE: Final = "colour"
+SIDE: Final = 128
+EYES: Final = 48.0
+"""Pixels between the eyes in the network's crop, which reaches 1.3 eye distances to each side: the face and nothing around it."""
+LOOK: Final = np.asarray((TARGET - TARGET[:2].mean(0)) * (EYES / 35.24) + (SIDE / 2, 44.0), np.float64)
+"""Where the five landmarks go in that crop."""
+LEAST_EYES: Final = 20.0
+"""Pixels between the eyes below which nothing is measured: the crop would be made up by enlarging."""
+_PATCH: Final = 128
+_LEAST_PATCH: Final = 64
+_NEAR: Final = 6
+"""Cells each way around a cell of the spectrum that it is compared with."""
+_LOW, _HIGH = 0.12, 0.5
+"""Cycles a pixel between which dots and pixels are looked for: slower ones are features of a face."""
+_AXIS: Final = 2
+"""Cells beside the axes that are left out: blocks of JPEG and rows of a sensor lie there."""
+
+
+class Colours:
+    """Measures the cues of one colour picture, in memory allocated once; the graph is opened when first needed."""
+
+    def __init__(self, manifest: Manifest, threads: int = 1) -> None:
+        self._manifest, self._threads = manifest, threads
+        self._graph: Graph | None = None
+        self._window = {n: np.outer(np.hanning(n), np.hanning(n)).astype(np.float32) for n in (_PATCH, _LEAST_PATCH)}
+
+    def measure(self, rgb: U8, luma: U8, face: Face) -> dict[str, float | None]:
+        """Return the network's score in nats, positive for live, and the strength of the strongest grid in nats; None = not measured.
+
+        Raises ModelError when the network is missing or altered: without it nothing is said, and nobody is let in for that.
+        """
+        if self._graph is None:
+            self._graph = open_graph(self._manifest.entry(ROLE), self._threads)
+        if face.eye_distance < LEAST_EYES:
+            return {NETWORK: None, GRID: None}
+        crop(rgb, face.landmarks, self._graph.input[0])
+        score = float(self._graph.run()[0][0, 0])
+        return {NETWORK: score if np.isfinite(score) else None, GRID: self._grid(luma, face)}
+
+    def _grid(self, luma: U8, face: Face) -> float | None:
+        for side in (_PATCH, _LEAST_PATCH):
+            patch = _middle(luma, face, side)
+            if patch is not None:
+                return grid_strength(patch, self._window[side])
+        return None
+
+
+def crop(rgb: U8, landmarks: F32, out: F32) -> None:
+    """Write the face into `out`, float32 (3, 128, 128), R, G and B planes of (pixel - 127.5) / 128; black outside the picture."""
+    _native.warp_rgb(rgb, similarity(landmarks, LOOK), out, bgr=False, scale=1 / 128, offset=-127.5 / 128)
+
+
+def _middle(luma: U8, face: Face, side: int) -> U8 | None:
+    """Return a square of the picture's own pixels about the middle of the face; None where it does not fit into picture and face."""
+    height, width = luma.shape
+    x, y = (int(v) for v in np.rint(face.landmarks.mean(0)) - side // 2)
+    x, y = min(max(x, 0), width - side), min(max(y, 0), height - side)
+    fits = x >= 0 and y >= 0 and side <= 3.0 * face.eye_distance
+    return luma[y : y + side, x : x + side] if fits else None
+
+
+def grid_strength(patch: U8, window: F32) -> float:
+    """Return by how many nats the strongest line of the spectrum (n, n) stands above its surroundings: dots and pixels repeat, faces do not."""
+    n = patch.shape[0]
+    light = patch.astype(np.float32)
+    fine = (light - _mean(light, 3)) * window
+    power = _mean(np.abs(np.fft.rfft2(fine)).astype(np.float32) ** 2, 1)
+    logs = np.log(power + np.float32(1.0))
+    above = logs - _mean(logs, _NEAR)
+    rows = np.abs(np.fft.fftfreq(n))[:, None]
+    columns = np.fft.rfftfreq(n)[None]
+    reach = np.hypot(rows, columns)
+    looked = (reach > _LOW) & (reach < _HIGH) & (rows > _AXIS / n) & (columns > _AXIS / n)
+    return float(above[looked].max())
+
+
+def _mean(values: F32, reach: int) -> F32:
+    """Return the mean over the cells up to `reach` away each way; the border repeats."""
+    wide = 2 * reach + 1
+    sums = np.pad(values, ((reach + 1, reach), (reach + 1, reach)), mode="edge").cumsum(0, dtype=np.float64).cumsum(1)
+    mean = (sums[wide:, wide:] - sums[:-wide, wide:] - sums[wide:, :-wide] + sums[:-wide, :-wide]) / wide**2
+    return np.asarray(mean, np.float32)
+
+
+def cues_of(values: Mapping[str, float | None]) -> tuple[Cue, ...]:
+    """Return the measurements as cues that state a number and abstain: what they say together is the vote's business."""
+    units = {NETWORK: "nats", GRID: "nats", MOTION: "correlation"}
+    return tuple(Cue(name, values.get(name), units[name], 0.0, Verdict.ABSTAIN) for name in CUES)
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """What one cue adds to the ratio: slope * value + offset in nats, within low..high. A cue that can only deny has high = 0."""
+
+    slope: float
+    offset: float
+    low: float
+    high: float
+
+    def __call__(self, value: float) -> float:
+        return min(max(self.slope * value + self.offset, self.low), self.high)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ColourVote:
+    """The terms by cue, of which the network's is required, and the ratios in nats below which the vote abstains and fails.
+
+    `live` are ratios of live faces that the limits were taken from, empty where they are not kept.
+    """
+
+    terms: Mapping[str, Term]
+    pass_llr: float
+    fail_llr: float
+    live: F64 = field(default_factory=lambda: np.zeros(0))
+
+    def __post_init__(self) -> None:
+        numbers = [v for t in self.terms.values() for v in (t.slope, t.offset, t.low, t.high)]
+        if NETWORK not in self.terms or not set(self.terms) <= set(CUES):
+            raise ValueError(f"a colour vote weighs {NETWORK} and may weigh {', '.join(c for c in CUES if c != NETWORK)}")
+        if not np.isfinite([*numbers, self.pass_llr, self.fail_llr, *self.live]).all() or self.fail_llr > self.pass_llr:
+            raise ValueError("a colour vote's numbers are finite and it fails below where it abstains")
+        if any(t.low > t.high for t in self.terms.values()):
+            raise ValueError("a term's low is not above its high")
+
+    def log_lr(self, values: Mapping[str, float | None]) -> float | None:
+        """Return the log-likelihood ratio of live over attack in nats; None where the network did not see the face."""
+        if values.get(NETWORK) is None:
+            return None
+        return sum(term(v) for name, term in self.terms.items() if (v := values.get(name)) is not None)
+
+    def worst(self, values: Mapping[str, float | None]) -> str:
+        """Return the cue that incriminates most."""
+        said = {name: term(v) for name, term in self.terms.items() if (v := values.get(name)) is not None}
+        return min(said, key=lambda name: said[name], default=NETWORK)
+
+    def cast(self, liveness: Liveness) -> Liveness:
+        """Return the liveness with the vote as one more cue; unchanged where colour was not looked at. It never turns a failure into a pass."""
+        values = {c.name: c.value for c in liveness.cues}
+        if NETWORK not in values:
+            return liveness
+        ratio = self.log_lr(values)
+        if ratio is None:
+            return replace(liveness, cues=(*liveness.cues, Cue(VOTE, None, "nats", self.pass_llr, Verdict.ABSTAIN)))
+        verdict = Verdict.PASS if ratio >= self.pass_llr else Verdict.FAIL if ratio < self.fail_llr else Verdict.ABSTAIN
+        cue = Cue(VOTE, ratio, "nats", self.pass_llr if verdict is Verdict.PASS else self.fail_llr, verdict)
+        cues = (*liveness.cues, cue)
+        if liveness.verdict is Verdict.FAIL:
+            return replace(liveness, cues=cues)
+        kind = _KINDS[self.worst(values)] if verdict is Verdict.FAIL else None
+        return Liveness(verdict, cues, kind, float(1 / (1 + np.exp(-np.clip(ratio, -50, 50)))), ratio)
+
+
+_KINDS: Final[Mapping[str, SpoofKind]] = {NETWORK: SpoofKind.RECAPTURED, GRID: SpoofKind.RECAPTURED, MOTION: SpoofKind.FLAT}
