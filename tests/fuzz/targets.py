@@ -17,8 +17,9 @@ import mutations
 import numpy as np
 
 from vultus import pictures, templates
-from vultus.devices import Recorder, chunk_index, envelope, index, records, wire
-from vultus.devices.recording import Recording
+from vultus.devices import Recorder, index
+from vultus.devices.recordings import chunk_index, envelope, records, wire
+from vultus.devices.recordings.recording import Recording
 from vultus.errors import VultusError
 from vultus.frames import DeviceIdentity, Extrinsics, Frame, FrameSet, Intrinsics, Source, Stream, StreamTiming, Timing
 from vultus.types import Embedding, Modality

@@ -10,7 +10,7 @@ from models.matching.forms import FORMS
 from models.matching.measure import SCORES, accepted, table
 from models.recipes.crops import data_folder
 
-from vultus.devices.portraits import carried_portrait
+from vultus.devices.simulator.portraits import carried_portrait
 from vultus.types import Face, Stream
 
 

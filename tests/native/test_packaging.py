@@ -76,7 +76,7 @@ def test_the_wheel_serves_every_later_python_and_carries_the_graphs(wheel: Path)
         "vultus/py.typed",
         "vultus/_core.abi3.so",
         "vultus/models/manifest.toml",
-        "vultus/devices/quirks/04f2-b6d9.toml",
+        "vultus/devices/v4l2/quirks/04f2-b6d9.toml",
     } <= set(names)
     assert [n for n in names if n.startswith("vultus/models/artefacts/") and n.endswith(".onnx")]
     assert [n for n in names if n.startswith("vultus/models/calibration/") and n.endswith(".json")]

@@ -13,7 +13,7 @@ from vultus import pictures
 from vultus import pipeline as pipeline_module
 from vultus.calibration import load
 from vultus.devices import open_device
-from vultus.devices.portraits import Portrait, carried_portrait
+from vultus.devices.simulator.portraits import Portrait, carried_portrait
 from vultus.errors import StoreOutdated
 from vultus.graphs import open_graph
 from vultus.manifest import load_manifest

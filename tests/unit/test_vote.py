@@ -23,15 +23,13 @@ from vultus.types import Cue, Liveness, Reason, Verdict
 from vultus.vote_fitting import MIN_SAMPLES, fit_vote, vote_document
 
 RANK = {Reason.ACCEPTED: 3, Reason.LIVENESS_UNDECIDED: 2, Reason.LIVENESS_MISSING: 1, Reason.SPOOF: 0}
-AVERAGE = dict(zip(CUES, (6.5, 24.0, 0.07, 0.43, 2.4, 0.54, 0.59, 0.24, 0.52, 0.48, 6.0, 2.0, 0.57), strict=True)) | dict.fromkeys(
-    POSE, 1.0
-)
+AVERAGE = dict(zip(CUES, (6.5, 24.0, 0.07, 0.43, 2.4, 0.59, 0.24, 0.52, 0.48, 6.0, 2.0, 0.57), strict=True)) | dict.fromkeys(POSE, 1.0)
 
 
-def faces(n: int, seed: int, shading: float = 0.54, structure: float = 0.59) -> list[Mapping[str, float | None]]:
-    """Return cue values scattered about those of live faces, shading and structure about the given ones."""
+def faces(n: int, seed: int, falloff: float = 0.52, structure: float = 0.59) -> list[Mapping[str, float | None]]:
+    """Return cue values scattered about those of live faces, fall-off and structure about the given ones."""
     rng = np.random.default_rng(seed)
-    about = {**AVERAGE, "nir_shading": shading, "nir_structure": structure}
+    about = {**AVERAGE, "nir_falloff": falloff, "nir_structure": structure}
     return [
         {k: float(v + 0.25 * abs(v) * rng.standard_normal()) for k, v in about.items()}
         | dict(zip(POSE, rng.uniform((-30, -10), (30, 10)).tolist(), strict=True))
@@ -41,8 +39,8 @@ def faces(n: int, seed: int, shading: float = 0.54, structure: float = 0.59) -> 
 
 def fitted() -> Vote:
     """Fit a vote on 40 people and on three made-up species."""
-    attacks = faces(150, 2, shading=0.0) + faces(150, 3, structure=0.05) + faces(150, 4, shading=0.05, structure=0.1)
-    people, species = [f"p{i % 40}" for i in range(450)], ["shaded"] * 150 + ["mixed"] * 150 + ["both"] * 150
+    attacks = faces(150, 2, falloff=0.0) + faces(150, 3, structure=0.05) + faces(150, 4, falloff=0.05, structure=0.1)
+    people, species = [f"p{i % 40}" for i in range(450)], ["unlit"] * 150 + ["mixed"] * 150 + ["both"] * 150
     return fit_vote(faces(240, 1), people[:240], attacks, people, species)
 
 
@@ -62,9 +60,9 @@ def test_live_faces_pass_and_attacks_of_both_kinds_do_not() -> None:
         return float(np.mean([VOTE.cast(liveness(v)).cues[-1].verdict is Verdict.PASS for v in values]))
 
     assert passed(faces(300, 11)) > 0.9
-    assert passed(faces(300, 12, shading=0.0)) < 0.1
+    assert passed(faces(300, 12, falloff=0.0)) < 0.1
     assert passed(faces(300, 13, structure=0.05)) < 0.1
-    assert passed(faces(300, 14, shading=0.0, structure=0.05)) < 0.05
+    assert passed(faces(300, 14, falloff=0.0, structure=0.05)) < 0.05
 
 
 @given(
@@ -93,7 +91,7 @@ def test_one_wild_number_decides_no_more_than_a_far_one(name: str, size: float) 
 
 
 def test_too_few_cues_are_no_vote_and_do_not_pass_the_secure_tier() -> None:
-    """Three cues of thirteen give no ratio, and the secure tier then accepts nothing."""
+    """Three cues of twelve give no ratio, and the secure tier then accepts nothing."""
     few = liveness({"depth_relief": 6.5, "nir_face": 0.07, "nose": 24.0, **dict.fromkeys(POSE, 0.0)})
     after = VOTE.cast(few)
     assert after.log_lr is None
@@ -101,7 +99,7 @@ def test_too_few_cues_are_no_vote_and_do_not_pass_the_secure_tier() -> None:
     assert live_reason(after, Tier.SECURE) is Reason.LIVENESS_MISSING
 
 
-@pytest.mark.parametrize(("name", "value"), [("nir_shading", -0.3), ("nir_structure", -0.1)])
+@pytest.mark.parametrize(("name", "value"), [("nir_falloff", -0.3), ("nir_structure", -0.1)])
 def test_what_incriminates_most_is_named_and_only_its_change_changes_it(name: str, value: float) -> None:
     """The cue put far from live faces is the one named; moving any other a little names the same; putting it back names it no more."""
     bad = {**AVERAGE, name: value}
@@ -170,7 +168,7 @@ def test_a_head_turned_too_far_is_not_judged(turned: dict[str, float | None]) ->
 def test_the_vote_follows_the_turn_of_the_head() -> None:
     """A cue that falls with the turn in live faces counts against a frontal face that has it so low, and not against a turned one."""
     live = [{**v, "nose": 24.0 - 0.6 * abs(float(v["face_yaw"] or 0.0)) + 0.05 * i % 1} for i, v in enumerate(faces(240, 1))]
-    attacks, species = faces(300, 2, shading=0.0), [f"s{i % 3}" for i in range(300)]
+    attacks, species = faces(300, 2, falloff=0.0), [f"s{i % 3}" for i in range(300)]
     vote = fit_vote(live, [f"p{i % 40}" for i in range(240)], attacks, [f"p{i % 40}" for i in range(300)], species)
     low = 24.0 - 0.6 * 28.0
     frontal, turned = (vote.log_lr({**AVERAGE, "nose": low, "face_yaw": yaw}) for yaw in (0.0, 28.0))
@@ -195,7 +193,7 @@ def test_what_was_not_measured_says_nothing() -> None:
     """Leaving out a cue whose value is average changes the ratio less than putting it far off does."""
     full = VOTE.log_lr(AVERAGE)
     assert full is not None
-    for name in ("nir_shading", "nir_structure"):
+    for name in ("nir_falloff", "nir_structure"):
         without, far = VOTE.log_lr({**AVERAGE, name: None}), VOTE.log_lr({**AVERAGE, name: -1.0})
         assert without is not None
         assert far is not None
@@ -205,7 +203,7 @@ def test_what_was_not_measured_says_nothing() -> None:
 
 def test_too_few_people_or_attacks_are_refused() -> None:
     """A vote takes 20 people, 100 live samples, as many attacks and three species; the message says which it got."""
-    live, attacks = faces(MIN_SAMPLES, 1), faces(MIN_SAMPLES, 2, shading=0.0)
+    live, attacks = faces(MIN_SAMPLES, 1), faces(MIN_SAMPLES, 2, falloff=0.0)
     many, species = [f"p{i % 25}" for i in range(MIN_SAMPLES)], [f"s{i % 3}" for i in range(MIN_SAMPLES)]
     with pytest.raises(CalibrationError, match="of 5 people"):
         fit_vote(live, [f"p{i % 5}" for i in range(MIN_SAMPLES)], attacks, many, species)

@@ -12,7 +12,7 @@ import numpy as np
 
 from vultus import _native
 from vultus.geometry import MAX_TURN, face_rect, pose_of
-from vultus.types import Face, Grey, Hint, Quality
+from vultus.types import Face, Frame, Grey, Hint, Quality
 
 MIN_EYE_DISTANCE: Final = 20.0
 """Pixels between the eyes, as if seen from the front, below which detection and recognition fall off: a head 50 pixels wide."""
@@ -87,6 +87,13 @@ def _placement(face: Face, width: int, height: int) -> tuple[tuple[Hint, ...], b
 
 def _percent(x: float) -> int:
     return round(100.0 * min(1.0, max(0.0, float(x))))
+
+
+def exposed(face: Face | None, frame: Frame | None) -> bool:
+    """Say whether the lit NIR picture is neither dim nor clipped where the face should be."""
+    if face is None or frame is None:
+        return False
+    return not {Hint.NIR_TOO_DIM, Hint.NIR_SATURATED, Hint.NO_FACE} & set(assess(face, frame.data, 1, nir=True).hints)
 
 
 def level_of(face: Face, image: Grey) -> float | None:

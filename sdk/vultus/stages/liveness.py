@@ -13,7 +13,7 @@ A cue that cannot be measured abstains; which cues must pass is the policy's bus
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +26,7 @@ RELIEF, HEAD_SIZE, NOSE, STROBE = "depth_relief", "head_size", "nose", "strobe"
 NIR_FACE, NIR_LIKENESS = "nir_face", "nir_likeness"
 FALLOFF, GAIN, SOCKETS, TURN, SAME_FACE = "nir_falloff", "nir_gain", "eye_sockets", "depth_turn", "same_face"
 YAW, PITCH = "face_yaw", "face_pitch"
-OUTLINE, SHADING, STRUCTURE, CONTRAST = "head_outline", "nir_shading", "nir_structure", "nir_contrast"
+OUTLINE, STRUCTURE, CONTRAST = "head_outline", "nir_structure", "nir_contrast"
 _KINDS: Mapping[str, SpoofKind] = {
     RELIEF: SpoofKind.FLAT,
     HEAD_SIZE: SpoofKind.WRONG_SIZE,
@@ -35,7 +35,6 @@ _KINDS: Mapping[str, SpoofKind] = {
     NIR_FACE: SpoofKind.STREAMS_DISAGREE,
     NIR_LIKENESS: SpoofKind.STREAMS_DISAGREE,
     OUTLINE: SpoofKind.WRONG_SIZE,
-    SHADING: SpoofKind.STREAMS_DISAGREE,
     STRUCTURE: SpoofKind.STREAMS_DISAGREE,
     CONTRAST: SpoofKind.STREAMS_DISAGREE,
     FALLOFF: SpoofKind.STREAMS_DISAGREE,
@@ -66,8 +65,6 @@ class Limits:
     likeness_fail: float
     outline_pass: float
     outline_fail: float
-    shading_pass: float
-    shading_fail: float
     structure_pass: float
     structure_fail: float
     contrast_pass: float
@@ -130,14 +127,17 @@ def strobe_cue(lit: Frame | None, ambient: Frame | None, face: Face | None, limi
     return _judge(STROBE, (sums.lit - sums.ambient) / sums.lit, "ratio", limits.strobe_pass, limits.strobe_fail)
 
 
-def nir_face_cue(rgb_in_nir: np.ndarray | None, nir_face: Face | None, *, expected: bool, usable: bool, limits: Limits) -> Cue:
+def nir_face_cue(
+    rgb_in_nir: np.ndarray | None, nir_face: Face | None, *, expected: bool, usable: Callable[[], bool], limits: Limits
+) -> Cue:
     """Judge whether the NIR camera sees the same face in the same place.
 
     `rgb_in_nir` holds the RGB landmarks as NIR pixels, or None when there is no RGB face; the value is the mean distance of the two
-    sets in eye distances. `expected` says that RGB shows a usable face there, `usable` that the NIR picture is neither dim nor clipped.
+    sets in eye distances. `expected` says that RGB shows a usable face there, `usable`, asked only where NIR shows none, that the NIR
+    picture is neither dim nor clipped.
     """
     if nir_face is None:
-        lost = expected and usable
+        lost = expected and usable()
         return Cue(NIR_FACE, None, "eye distances", limits.agreement_pass, Verdict.FAIL if lost else Verdict.ABSTAIN)
     if rgb_in_nir is None:
         return Cue(NIR_FACE, None, "eye distances", limits.agreement_pass, Verdict.PASS)
@@ -165,15 +165,14 @@ def outline_cue(face: Face, value: float | None, limits: Limits) -> Cue:
 
 def surface_cues(surface: Surface | None, limits: Limits) -> tuple[Cue, ...]:
     """Judge the NIR light on the face against its depth, against the colour picture, and by itself."""
-    found: tuple[float | None, ...] = (None,) * 5
+    found: tuple[float | None, ...] = (None,) * 4
     if surface is not None:
-        found = (surface.shading, surface.structure, surface.contrast, surface.falloff, surface.gain)
+        found = (surface.structure, surface.contrast, surface.falloff, surface.gain)
     return (
-        _measured(SHADING, found[0], "correlation", limits.shading_pass, limits.shading_fail),
-        _measured(STRUCTURE, found[1], "correlation", limits.structure_pass, limits.structure_fail),
-        _measured(CONTRAST, found[2], "nats", limits.contrast_pass, limits.contrast_fail),
-        _measured(FALLOFF, found[3], "correlation", limits.falloff_pass, limits.falloff_fail),
-        _measured(GAIN, found[4], "ratio", limits.gain_pass, limits.gain_fail),
+        _measured(STRUCTURE, found[0], "correlation", limits.structure_pass, limits.structure_fail),
+        _measured(CONTRAST, found[1], "nats", limits.contrast_pass, limits.contrast_fail),
+        _measured(FALLOFF, found[2], "correlation", limits.falloff_pass, limits.falloff_fail),
+        _measured(GAIN, found[3], "ratio", limits.gain_pass, limits.gain_fail),
     )
 
 

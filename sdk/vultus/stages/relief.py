@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from math import comb
 from typing import Final
 
@@ -38,14 +39,18 @@ def _oval() -> Mask:
 
 
 _OVAL: Final = _oval()
+_CELLS: Final = np.flatnonzero(_OVAL)
 _GY, _GX = np.mgrid[0:GRID, 0:GRID]
-_MIDDLE: Final = (np.abs(_GX - 0.5 * GRID) <= 12) & (_GY >= 18) & (_GY <= 42)
+_MIDDLE: Final = np.flatnonzero((np.abs(_GX - 0.5 * GRID) <= 12) & (_GY >= 18) & (_GY <= 42) & _OVAL)
 """Between the outer corners of the eyes, from the brows to below the mouth."""
+_SLOPES: Final = np.stack([np.ones(_MIDDLE.size), *np.unravel_index(_MIDDLE, _OVAL.shape)[::-1]], axis=1).astype(np.float64)
+"""1, x and y of those cells."""
 _U: Final = ((_GX - 0.5 * GRID) / (0.5 * GRID)).astype(np.float64)
 _V: Final = ((_GY - 0.6 * GRID) / (0.5 * GRID)).astype(np.float64)
 _DEGREES: Final = tuple((i, j) for i in range(5) for j in range(5 - i))
-_MONOMIALS: Final = np.stack([_U**i * _V**j for i, j in _DEGREES], axis=-1)
-"""Every u^i v^j up to the fourth degree, float64 (48, 48, 15)."""
+_MONOMIALS: Final = np.stack([_U**i * _V**j for i, j in _DEGREES], axis=-1)[_OVAL]
+"""Every u^i v^j up to the fourth degree in the oval's cells, float64 (n, 15)."""
+_LINEAR: Final = np.ascontiguousarray(_MONOMIALS[:, [_DEGREES.index(d) for d in ((0, 0), (1, 0), (0, 1))]])
 
 
 def _sheets() -> F64:
@@ -65,6 +70,24 @@ def _sheets() -> F64:
 
 
 _SHEETS: Final = _sheets()
+_RIDGE: Final = 1e-9
+
+
+def _places() -> npt.NDArray[np.intp]:
+    """Return the cells of nine places, (9, 25): nose tip, both cheeks, then brows, eyes and lower cheeks; where a place has fewer, one past the last."""
+    tip, eyes = TARGET[2], TARGET[:2]
+    cheek = np.array([_CHEEK, 0.0])
+    around = [(tip, 1), (tip - cheek, 2), (tip + cheek, 2)]
+    around += [(eye + np.array([0.0, down]), 1) for down in (-_BROW, 0.0, _BELOW) for eye in eyes]
+    out = np.full((len(around), 25), GRID * GRID, np.intp)
+    for row, (point, radius) in zip(out, around, strict=True):
+        x, y = np.rint(point * _SCALE).astype(int)
+        cells = [j * GRID + i for j in range(y - radius, y + radius + 1) for i in range(x - radius, x + radius + 1)]
+        row[: len(cells)] = cells
+    return out
+
+
+_PLACES: Final = _places()
 
 
 def sample(depth: U16, landmarks: F32, out: U16) -> None:
@@ -78,33 +101,41 @@ def measure(grid: U16) -> Relief | None:
 
     Fits are made in inverse depth, where a plane stays a plane under perspective, and scaled back to millimetres.
     """
-    inside = _OVAL & (grid > 0)
-    if int(inside.sum()) < MIN_POINTS:
+    cells = grid.ravel()[_CELLS].astype(np.float64)
+    known = cells > 0
+    if int(np.count_nonzero(known)) < MIN_POINTS:
         return None
-    distance = median_of(grid[inside])
-    z = grid.astype(np.float64)
-    inside &= np.abs(z - distance) <= _BAND_MM
-    if int(inside.sum()) < MIN_POINTS:
+    distance = median_of(cells[known])
+    known &= np.abs(cells - distance) <= _BAND_MM
+    points = int(np.count_nonzero(known))
+    if points < MIN_POINTS:
         return None
-    w = np.where(inside, distance - distance * distance / np.maximum(z, 1.0), 0.0)
-    u, v, value = _U[inside], _V[inside], w[inside]
-    keep = np.ones(value.size, bool)
-    plane = 0.0
-    for _ in range(2):
-        plane, fitted = _residual(np.stack([np.ones_like(u), u, v], axis=1), value, keep)
-        spread = np.abs(value - fitted)
-        keep = spread <= max(4.0 * median_of(spread), 3.0)
-    sheet = _sheet(_MONOMIALS[inside][keep], value[keep])
-    sides = _sockets(w, inside), _turn(w, inside)
-    return Relief(int(keep.sum()), distance, plane, sheet, _nose(w, inside), _noise(w, inside), *sides)
+    before = distance - distance * distance / np.maximum(cells, 1.0)
+    w, inside = np.zeros(GRID * GRID + 1), np.zeros(GRID * GRID + 1, bool)
+    w[_CELLS], inside[_CELLS] = before, known
+    whole = points == known.size
+    value, linear, monomials = (a if whole else a[known] for a in (before, _LINEAR, _MONOMIALS))
+    plane, off = _residual(linear, value, linear, value)
+    keep = off <= max(4.0 * median_of(off), 3.0)
+    kept = int(np.count_nonzero(keep))
+    if kept < keep.size:
+        plane, off = _residual(linear[keep], value[keep], linear, value)
+        keep = off <= max(4.0 * median_of(off), 3.0)
+        kept = int(np.count_nonzero(keep))
+    sheet = _sheet(monomials, value) if kept == keep.size else _sheet(monomials[keep], value[keep])
+    nose, sockets = _places_of(w, inside)
+    grid_w, grid_inside = w[:-1].reshape(GRID, GRID), inside[:-1].reshape(GRID, GRID)
+    return Relief(kept, distance, plane, sheet, nose, _noise(grid_w, grid_inside), sockets, _turn(w, inside))
 
 
-def _residual(design: F64, value: F64, keep: Mask) -> tuple[float, F64]:
-    a, b = design[keep], value[keep]
-    normal = a.T @ a
-    normal[np.diag_indices_from(normal)] += 1e-9 * len(b)
-    fitted = design @ np.linalg.solve(normal, a.T @ b)
-    return float(np.sqrt(np.mean((b - fitted[keep]) ** 2))), fitted
+def _residual(design: F64, value: F64, whole: F64, values: F64) -> tuple[float, F64]:
+    """Fit `value` on `design`; return the root mean square that is left, and how far each of `values` lies off on `whole`."""
+    normal = design.T @ design
+    normal.flat[:: len(normal) + 1] += _RIDGE * len(value)
+    found = np.linalg.solve(normal, design.T @ value)
+    off = values - whole @ found
+    left = off if value is values else value - design @ found
+    return float(np.sqrt(left @ left / len(left))), np.abs(off)
 
 
 def _sheet(monomials: F64, value: F64) -> float:
@@ -112,46 +143,44 @@ def _sheet(monomials: F64, value: F64) -> float:
     gram, right, squares = monomials.T @ monomials, monomials.T @ value, float(value @ value)
     normal = _SHEETS.transpose(0, 2, 1) @ gram @ _SHEETS
     wanted = (right @ _SHEETS)[..., None]
-    found = np.linalg.solve(normal + 1e-9 * len(value) * np.eye(normal.shape[1]), wanted)
+    found = np.linalg.solve(normal + _RIDGE * len(value) * np.eye(normal.shape[1]), wanted)
     crossed = np.swapaxes(found, 1, 2)
     left = squares + (crossed @ (normal @ found - 2.0 * wanted)).min()
     return float(np.sqrt(max(left, 0.0) / len(value)))
 
 
-def _patch(w: F64, inside: Mask, point: F64, radius: int) -> float | None:
-    x, y = np.rint(point * _SCALE).astype(int)
-    window = np.s_[max(0, y - radius) : y + radius + 1, max(0, x - radius) : x + radius + 1]
-    values = w[window][inside[window]]
-    return median_of(values) if values.size >= 3 else None
+def _places_of(w: F64, inside: Mask) -> tuple[float | None, float | None]:
+    """Return how far the nose tip stands before the nearer of both cheeks at its height, and the eyes behind the middle of brow and cheek.
 
-
-def _nose(w: F64, inside: Mask) -> float | None:
-    """Return how far the nose tip stands before the nearer of both cheeks at its height, in mm; None where one is unmeasured."""
-    tip = _patch(w, inside, TARGET[2], 1)
-    cheeks = [_patch(w, inside, TARGET[2] + (aside, 0.0), 2) for aside in (-_CHEEK, _CHEEK)]
-    known = [c for c in cheeks if c is not None]
-    return min(known) - tip if tip is not None and len(known) == 2 else None
-
-
-def _sockets(w: F64, inside: Mask) -> float | None:
-    """Return how far both eyes lie behind the middle of brow and cheek, in mm; None where one of the six places is unmeasured."""
-    places = [[_patch(w, inside, eye + np.array([0.0, down]), 1) for eye in TARGET[:2]] for down in (-_BROW, 0.0, _BELOW)]
-    brow, eye, cheek = (None if left is None or right is None else (left + right) / 2 for left, right in places)
-    return None if brow is None or eye is None or cheek is None else eye - (brow + cheek) / 2
+    In mm, from medians of the places; None where one of them has fewer than three measured cells.
+    """
+    known = inside[_PLACES]
+    counts = known.sum(1).tolist()
+    values = np.sort(np.where(known, w[_PLACES], np.inf), axis=1)
+    tip, left, right, *rest = (
+        float(row[(n - 1) // 2] + row[n // 2]) / 2 if n >= 3 else None for row, n in zip(values, counts, strict=True)
+    )
+    nose = None if tip is None or left is None or right is None else min(left, right) - tip
+    found = [v for v in rest if v is not None]
+    if len(found) < len(rest):
+        return nose, None
+    brow, eye, cheek = ((a + b) / 2 for a, b in zip(found[::2], found[1::2], strict=True))
+    return nose, eye - (brow + cheek) / 2
 
 
 def _turn(w: F64, inside: Mask) -> float | None:
     """Return the slope from left to right of the plane through the middle of the face, in degrees; None where too little was measured."""
-    known = inside & _MIDDLE
-    if int(known.sum()) < MIN_POINTS // 4:
+    known = inside[_MIDDLE]
+    count = int(np.count_nonzero(known))
+    if count < MIN_POINTS // 4:
         return None
-    design = np.stack([np.ones(int(known.sum())), _GX[known], _GY[known]], axis=1).astype(np.float64)
-    slope = np.linalg.solve(design.T @ design, design.T @ w[known])[1]
+    design, value = (_SLOPES, w[_MIDDLE]) if count == known.size else (_SLOPES[known], w[_MIDDLE][known])
+    slope = np.linalg.solve(design.T @ design, design.T @ value)[1]
     return float(np.degrees(np.arctan(slope / _CELL_MM)))
 
 
 def _noise(w: F64, inside: Mask) -> float:
     """Return the sensor's noise from second differences two grid steps apart: 1.4826 MAD / sqrt(6)."""
     second = w[:, :-4] - 2 * w[:, 2:-2] + w[:, 4:]
-    valid = inside[:, :-4] & inside[:, 2:-2] & inside[:, 4:]
-    return float(1.4826 * median_of(np.abs(second[valid])) / np.sqrt(6.0)) if valid.sum() >= 100 else 0.0
+    found = np.abs(second[inside[:, :-4] & inside[:, 2:-2] & inside[:, 4:]])
+    return 1.4826 * median_of(found) / math.sqrt(6.0) if found.size >= 100 else 0.0

@@ -17,11 +17,7 @@ from vultus.types import F32, U16, Grey
 
 GRID: Final = 48
 _SCALE: Final = GRID / 112.0
-_CELL_MM: Final = 63.0 / (35.24 * _SCALE)
-"""Millimetres a cell, from adults' mean eye distance of 63 mm (ANSUR II); a wrong guess scales every slope alike."""
 _BAND_MM: Final = 150.0
-_ENOUGH: Final = 200
-"""Cells, of 750 in the oval, without which nothing is said of the shading."""
 _FLOORS: Final = np.array([2.0, 8.0], np.float32)[:, None, None]
 """Levels added before logarithms are taken, so that noise in the dark counts little."""
 _DETAIL: Final = 0.05
@@ -46,7 +42,7 @@ def _oval() -> Mask:
 
 
 _OVAL: Final = _oval()
-_PLANE: Final = np.stack([np.ones((GRID, GRID)), *np.mgrid[0:GRID, 0:GRID]], axis=-1) / GRID
+_CELLS: Final = np.flatnonzero(_OVAL)
 _FINE: Final = 72
 """Cells of the fine grid: 23 between the eyes, about what a head of 70 pixels has."""
 _FINE_MM: Final = 63.0 / (35.24 * _FINE / 112.0)
@@ -57,13 +53,14 @@ _SKIN_CELLS: Final = 500
 
 
 def _skin() -> Mask:
-    """Mask bare skin in the fine grid: the oval without eyes, brows and mouth, whose reflectance is their own."""
+    """Mask bare skin in the fine grid: the oval without eyes, brows and mouth, whose reflectance is their own, inside the border."""
     v, u = np.mgrid[0:_FINE, 0:_FINE] * (GRID / _FINE)
     inside = ((u - 0.5 * GRID) / (0.37 * GRID)) ** 2 + ((v - 0.60 * GRID) / (0.44 * GRID)) ** 2 <= 1.0
     for x, y in TARGET[:2] * _SCALE:
         inside &= (u - x) ** 2 + (v - y) ** 2 > 16.0
     inside &= (np.abs(v - 17.5) > 2.5) | (np.abs(u - 0.5 * GRID) >= 13.0)
     skin: Mask = inside & (((u - 0.5 * GRID) / 9.0) ** 2 + ((v - 39.5) / 3.5) ** 2 > 1.0)
+    skin[[0, -1]] = skin[:, [0, -1]] = False
     return skin
 
 
@@ -73,9 +70,21 @@ def _quadratic() -> npt.NDArray[np.float64]:
     return np.stack([np.ones_like(u), u, v, u * u, u * v, v * v], axis=-1)
 
 
-_SKIN: Final = _skin()
-_SLOW: Final = _quadratic()
-_LOOK: Final = (TARGET - TARGET[:2].mean(0)) * (_EYE / 35.24) + np.array([_WIDE[1] / 2, 14], np.float32)
+def _blur(side: int, radius: int) -> F32:
+    """Return the matrix (side, side) that takes a column to its means over 2 radius + 1 cells, the border repeated."""
+    out = np.zeros((side, side), np.float32)
+    for step in range(-radius, radius + 1):
+        np.add.at(out, (np.arange(side), np.clip(np.arange(side) + step, 0, side - 1)), 1 / (2 * radius + 1))
+    return out
+
+
+_AROUND: Final = np.flatnonzero(_skin()) + np.array([[0], [1], [-1], [_FINE], [-_FINE]])
+"""Each cell of bare skin, and its neighbours to the right, left, below and above; (5, n)."""
+_SLOW: Final = _quadratic().reshape(_FINE * _FINE, -1)[_AROUND[0]]
+_LOOK: Final = ((TARGET - TARGET[:2].mean(0)) * (_EYE / 35.24) + np.array([_WIDE[1] / 2, 14])).astype(np.float32)
+_NEAR: Final = TARGET * _SCALE
+_NEARER: Final = TARGET * (_FINE / 112.0)
+_ONE, _FOUR = _blur(GRID, 1), _blur(GRID, 4)
 
 
 class Surfaces:
@@ -90,15 +99,16 @@ class Surfaces:
 
     def outline(self, depth: U16, in_depth: F32) -> float | None:
         """Return how wide the thing is that carries the face, between eyes and mouth, in eye distances (at most 6); None where unmeasured."""
-        _native.warp_depth(depth, similarity(in_depth, _LOOK.astype(np.float32)), self._wide)
+        _native.warp_depth(depth, similarity(in_depth, _LOOK), self._wide)
         face = self._wide[10:30, _WIDE[1] // 2 - 10 : _WIDE[1] // 2 + 10]
         known = face[face > 0]
         if known.size < face.size // 8:
             return None
         z = self._wide[_ROWS].astype(np.float64)
         near, blank, middle = (z > 0) & (np.abs(z - median_of(known)) <= _HEAD_MM), z == 0, _WIDE[1] // 2
-        right, left = _run(near[:, middle:], blank[:, middle:]), _run(near[:, middle - 1 :: -1], blank[:, middle - 1 :: -1])
-        return median_of(right + left) / _EYE
+        both = (np.concatenate([side[:, middle:], side[:, middle - 1 :: -1]]) for side in (near, blank))
+        runs = _run(*both)
+        return median_of(runs[: len(z)] + runs[len(z) :]) / _EYE
 
     def falloff(self, depth: U16, in_depth: F32, nir: Grey, in_nir: F32, level: float) -> tuple[float, float] | None:
         """Return how NIR light on bare skin falls off with slope and distance: its correlation with what depth foretells, and the gain.
@@ -106,60 +116,40 @@ class Surfaces:
         A matt surface lit from the camera's side sends back the cosine of its slope over the square of its distance. What varies as slowly
         as a quadratic is taken out of both. None where too little was measured or the depth is even.
         """
-        scale = TARGET * (_FINE / 112.0)
-        _native.warp_depth(depth, similarity(in_depth, scale), self._fine)
-        _native.warp_grey(nir, similarity(in_nir, scale), self._fine_nir, gain=64.0 / level, lut=None, scale=1.0, offset=0.0)
-        z, light = self._fine.astype(np.float64), self._fine_nir[0].astype(np.float64)
-        known = (self._fine > 0) & (light > _UNLIT)
-        if int((known & _SKIN).sum()) < _SKIN_CELLS:
+        _native.warp_depth(depth, similarity(in_depth, _NEARER), self._fine)
+        _native.warp_grey(nir, similarity(in_nir, _NEARER), self._fine_nir, gain=64.0 / level, lut=None, scale=1.0, offset=0.0)
+        known = (self._fine > 0) & (self._fine_nir[0] > _UNLIT)
+        skin = self._fine.ravel()[_AROUND[0][known.ravel()[_AROUND[0]]]]
+        if skin.size < _SKIN_CELLS:
             return None
-        middle = median_of(z[known & _SKIN])
-        known &= np.abs(z - middle) <= _BAND_MM
-        inner = _SKIN & known
-        inner[1:-1, 1:-1] &= known[1:-1, 2:] & known[1:-1, :-2] & known[2:, 1:-1] & known[:-2, 1:-1]
-        if int(inner.sum()) < _SKIN_CELLS:
+        middle = median_of(skin)
+        known &= np.abs(self._fine - np.float32(middle)) <= _BAND_MM
+        inner = known.ravel()[_AROUND].all(0)
+        count = int(np.count_nonzero(inner))
+        if count < _SKIN_CELLS:
             return None
-        slope = np.zeros_like(z)
-        slope[1:-1, 1:-1] = ((z[1:-1, 2:] - z[1:-1, :-2]) ** 2 + (z[2:, 1:-1] - z[:-2, 1:-1]) ** 2) / (2 * _FINE_MM) ** 2
-        both = np.stack([-0.5 * np.log1p(slope[inner]) - 2.0 * np.log(z[inner] / middle), np.log(light[inner] + _FLOORS[0, 0, 0])], axis=1)
-        slow = _SLOW[inner]
-        foretold, seen = (both - slow @ np.linalg.solve(slow.T @ slow, slow.T @ both)).T
+        around, slow = (_AROUND, _SLOW) if count == inner.size else (_AROUND[:, inner], _SLOW[inner])
+        here, right, left, below, above = self._fine.ravel()[around].astype(np.float32)
+        lit = self._fine_nir.ravel()[around[0]]
+        slope = ((right - left) ** 2 + (below - above) ** 2) / (2 * _FINE_MM) ** 2
+        both = np.stack([-0.5 * np.log1p(slope) - 2.0 * np.log(here / middle), np.log(lit + _FLOORS[0, 0, 0])], axis=1, dtype=np.float64)
+        foretold, seen = np.ascontiguousarray((both - slow @ np.linalg.solve(slow.T @ slow, slow.T @ both)).T)
         correlation = _correlation(foretold, seen)
         return None if correlation is None else (correlation, float(foretold @ seen) / float(foretold @ foretold))
 
-    def measure(self, grid: U16 | None, nir: Grey, in_nir: F32, level: float, luma: Grey | None, in_luma: F32 | None) -> Surface:
-        """Return what can be measured. `grid` is the aligned depth, uint16 (48, 48) in mm; `level` the mean NIR level of the face.
-
-        `in_nir`, `in_luma` are the five landmarks in each picture.
-        """
-        _native.warp_grey(nir, similarity(in_nir, TARGET * _SCALE), self._nir, gain=64.0 / level, lut=None, scale=1.0, offset=0.0)
+    def measure(self, nir: Grey, in_nir: F32, level: float, luma: Grey | None, in_luma: F32 | None) -> Surface:
+        """Return what the pictures say without depth; `level` is the mean NIR level of the face, `in_nir`, `in_luma` the landmarks."""
+        _native.warp_grey(nir, similarity(in_nir, _NEAR), self._nir, gain=64.0 / level, lut=None, scale=1.0, offset=0.0)
         compared = luma is not None and in_luma is not None
         if luma is not None and in_luma is not None:
-            _native.warp_grey(luma, similarity(in_luma, TARGET * _SCALE), self._luma, gain=1.0, lut=None, scale=1.0, offset=0.0)
-        logs = np.log(self._both[: 2 if compared else 1] + _FLOORS[: 2 if compared else 1])
-        fine = (_mean(logs, 1) - _mean(logs, 4))[:, _OVAL]
-        structure = _correlation(fine[0], fine[1]) if compared and float(fine.std(axis=1).min()) >= _DETAIL else None
-        return Surface(None if grid is None else _shading(grid, logs[0]), structure, float(fine[0].std()))
-
-
-def _shading(grid: U16, log_nir: F32) -> float | None:
-    """Return the correlation of measured brightness with that foretold by the depth's slopes, level and gradient taken out of both."""
-    known = _OVAL & (grid > 0)
-    if int(known.sum()) < _ENOUGH:
-        return None
-    middle = median_of(grid[known])
-    known &= np.abs(grid - middle) <= _BAND_MM
-    off, share, light = _mean(np.stack([np.where(known, grid - middle, 0.0), known, log_nir]).astype(np.float32), 2)
-    inner = share > 0.999
-    if int(inner.sum()) < _ENOUGH:
-        return None
-    z = off / np.maximum(share, 1e-6)
-    slope = np.zeros_like(z)
-    slope[1:-1, 1:-1] = ((z[1:-1, 2:] - z[1:-1, :-2]) ** 2 + (z[2:, 1:-1] - z[:-2, 1:-1]) ** 2) / (2 * _CELL_MM) ** 2
-    both = np.stack([np.log1p(slope[inner]) * -0.5, light[inner]], axis=1).astype(np.float64)
-    plane = _PLANE[inner]
-    rest = both - plane @ np.linalg.solve(plane.T @ plane, plane.T @ both)
-    return _correlation(rest[:, 0], rest[:, 1])
+            _native.warp_grey(luma, similarity(in_luma, _NEAR), self._luma, gain=1.0, lut=None, scale=1.0, offset=0.0)
+        number = 2 if compared else 1
+        logs = np.log(self._both[:number] + _FLOORS[:number])
+        fine = (_ONE @ logs @ _ONE.T - _FOUR @ logs @ _FOUR.T).reshape(number, -1)[:, _CELLS].astype(np.float64)
+        fine -= fine.sum(1, keepdims=True) / fine.shape[1]
+        spread = np.sqrt(np.einsum("ij,ij->i", fine, fine) / fine.shape[1]).tolist()
+        structure = _correlation(fine[0], fine[1]) if compared and min(spread) >= _DETAIL else None
+        return Surface(structure, spread[0])
 
 
 def _run(near: Mask, blank: Mask) -> npt.NDArray[np.intp]:
@@ -172,17 +162,8 @@ def _run(near: Mask, blank: Mask) -> npt.NDArray[np.intp]:
     return np.asarray(np.where(both.any(1), both.argmax(1), near.shape[1]), np.intp)
 
 
-def _mean(images: F32, radius: int) -> F32:
-    """Return each image's mean over (2 radius + 1) squared cells, the border repeated; (n, h, w)."""
-    wide = 2 * radius + 1
-    rows = np.clip(np.arange(-radius - 1, GRID + radius), 0, GRID - 1)
-    sums = images[:, rows][:, :, rows].cumsum(1, dtype=np.float64).cumsum(2)
-    boxes = sums[:, wide:, wide:] - sums[:, :-wide, wide:] - sums[:, wide:, :-wide] + sums[:, :-wide, :-wide]
-    return np.asarray(boxes / wide**2, np.float32)
-
-
 def _correlation(one: npt.NDArray[np.floating[Any]], other: npt.NDArray[np.floating[Any]]) -> float | None:
     """Return the correlation, or None where one of the two is even."""
-    a, b = one - one.mean(), other - other.mean()
+    a, b = one - one.sum() / one.size, other - other.sum() / other.size
     length = float(np.sqrt((a @ a) * (b @ b)))
     return float(a @ b) / length if length > 1e-9 else None

@@ -21,8 +21,8 @@ from vultus.types import Cue, Liveness, SpoofKind, Verdict
 F64 = npt.NDArray[np.float64]
 NAME: Final = "vote"
 CUES: Final = (
-    "depth_relief", "nose", "nir_face", "nir_likeness", "head_outline", "nir_shading", "nir_structure", "nir_contrast",
-    "nir_falloff", "nir_gain", "eye_sockets", "depth_turn", "same_face",
+    "depth_relief", "nose", "nir_face", "nir_likeness", "head_outline", "nir_structure", "nir_contrast", "nir_falloff",
+    "nir_gain", "eye_sockets", "depth_turn", "same_face",
 )  # fmt: skip
 """Cues that the vote weighs, in the order of its clouds' columns."""
 POSE: Final = ("face_yaw", "face_pitch")
