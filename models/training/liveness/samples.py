@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from models.training.liveness import camera, heads, recapture, sources, triplets
 from models.training.liveness.config import COLOUR
-from models.training.liveness.crops import COLOUR_SIDE, PLANES, SIDE, Crops, colour_crop
+from models.training.liveness.crops import PLANES, SIDE, Crops
 from models.training.liveness.recapture import Scene, recaptured
 from models.training.liveness.sources import Photographs
 from models.training.synthesis.optics import linear
@@ -21,6 +21,8 @@ from vultus.simulation import attacks
 from vultus.simulation.attacks import TRAINING, attack
 from vultus.simulation.triplets import Triplet
 from vultus.stages.assess import level_of
+from vultus.stages.colour import SIDE as COLOUR_SIDE
+from vultus.stages.colour import crop as colour_crop
 from vultus.types import Face, Stream
 
 F32 = npt.NDArray[np.float32]
@@ -72,8 +74,15 @@ class Maker:
         return Samples(np.stack(seen), np.array(species), np.stack(maps))
 
     def _colours(self, seed: tuple[int, ...]) -> Iterator[tuple[U8, str, npt.NDArray[np.uint8]]]:
-        """Yield pairs: the face as a camera sees it, and a print or a screen of it before the same camera; each before several cameras."""
-        for i in range(_PAIRS // _CAMERAS):
+        """Yield what the network sees of each picture."""
+        for picture, points, label in self.pictures(seed, _PAIRS // _CAMERAS):
+            yield framed(picture, points), label, np.full((_MAP, _MAP), 255 * (label == LIVE), np.uint8)
+
+    def pictures(self, seed: tuple[int, ...], count: int) -> Iterator[tuple[U8, F32, str]]:
+        """Yield pictures with five points, which err as a detector's do: of a face as a camera sees it, and of a print or a screen of it before
+        the same camera; each before several cameras.
+        """
+        for i in range(count):
             rng = np.random.default_rng((*seed, i))
             at = int(rng.integers(len(self._people.people)))
             # The photograph that is shown was taken in another light than that before the camera.
@@ -84,7 +93,7 @@ class Maker:
                 eyepiece = camera.Camera.draw(rng)
                 live = replace(scene, blur=recapture.own_blur(rng))
                 for label, seen in ((LIVE, live), (species, replace(shown, blur=recapture.sheet_blur(rng)))):
-                    yield _framed(seen, eyepiece, rng), label, np.full((_MAP, _MAP), 255 * (label == LIVE), np.uint8)
+                    yield *_taken(seen, eyepiece, rng), label
 
     @property
     def _people(self) -> Photographs:
@@ -163,14 +172,19 @@ def _shaken(shown: Triplet, rng: np.random.Generator) -> Triplet:
     return replace(shown, landmarks=(shown.landmarks + jitter).astype(np.float32))
 
 
-def _framed(scene: Scene, eyepiece: camera.Camera, rng: np.random.Generator) -> U8:
-    """Return the crop (128, 128, 3) of what a camera sees, cut out as the SDK does, by landmarks that err as a detector's do."""
+def _taken(scene: Scene, eyepiece: camera.Camera, rng: np.random.Generator) -> tuple[U8, F32]:
+    """Return the picture that a camera takes, and where a detector finds the five points in it."""
     picture = eyepiece.see(scene.light, scene.eyes_px, rng, scene.blur)
     scale = np.array(picture.shape[1::-1]) / np.array(scene.light.shape[1::-1])
     points = (scene.points + 0.5) * scale - 0.5
     points = points + rng.normal(0, _JITTER, (5, 2)) * np.hypot(*(points[1] - points[0]))
+    return np.ascontiguousarray(picture), points.astype(np.float32)
+
+
+def framed(picture: U8, points: F32) -> U8:
+    """Return the crop (128, 128, 3) of a picture, cut out as the SDK does."""
     out = np.empty((3, COLOUR_SIDE, COLOUR_SIDE), np.float32)
-    colour_crop(np.ascontiguousarray(picture), points.astype(np.float32), out)
+    colour_crop(picture, points, out)
     return np.asarray(np.clip(out.transpose(1, 2, 0) * 128 + 128, 0, 255), np.uint8)
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final
+from functools import lru_cache
+from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -50,7 +51,6 @@ class Colours:
     def __init__(self, manifest: Manifest, threads: int = 1) -> None:
         self._manifest, self._threads = manifest, threads
         self._graph: Graph | None = None
-        self._window = {n: np.outer(np.hanning(n), np.hanning(n)).astype(np.float32) for n in (_PATCH, _LEAST_PATCH)}
 
     def measure(self, rgb: U8, luma: U8, face: Face) -> dict[str, float | None]:
         """Return the network's score in nats, positive for live, and the strength of the strongest grid in nats; None = not measured.
@@ -63,19 +63,21 @@ class Colours:
             return {NETWORK: None, GRID: None}
         crop(rgb, face.landmarks, self._graph.input[0])
         score = float(self._graph.run()[0][0, 0])
-        return {NETWORK: score if np.isfinite(score) else None, GRID: self._grid(luma, face)}
-
-    def _grid(self, luma: U8, face: Face) -> float | None:
-        for side in (_PATCH, _LEAST_PATCH):
-            patch = _middle(luma, face, side)
-            if patch is not None:
-                return grid_strength(patch, self._window[side])
-        return None
+        return {NETWORK: score if np.isfinite(score) else None, GRID: grid_of(luma, face)}
 
 
 def crop(rgb: U8, landmarks: F32, out: F32) -> None:
     """Write the face into `out`, float32 (3, 128, 128), R, G and B planes of (pixel - 127.5) / 128; black outside the picture."""
     _native.warp_rgb(rgb, similarity(landmarks, LOOK), out, bgr=False, scale=1 / 128, offset=-127.5 / 128)
+
+
+def grid_of(luma: U8, face: Face) -> float | None:
+    """Return the strength of the strongest grid on a face in nats; None where the face is too small to tell."""
+    for side in (_PATCH, _LEAST_PATCH):
+        patch = _middle(luma, face, side)
+        if patch is not None:
+            return grid_strength(patch)
+    return None
 
 
 def _middle(luma: U8, face: Face, side: int) -> U8 | None:
@@ -87,11 +89,16 @@ def _middle(luma: U8, face: Face, side: int) -> U8 | None:
     return luma[y : y + side, x : x + side] if fits else None
 
 
-def grid_strength(patch: U8, window: F32) -> float:
+@lru_cache(maxsize=2)
+def _window(side: int) -> F32:
+    return np.outer(np.hanning(side), np.hanning(side)).astype(np.float32)
+
+
+def grid_strength(patch: U8) -> float:
     """Return by how many nats the strongest line of the spectrum (n, n) stands above its surroundings: dots and pixels repeat, faces do not."""
     n = patch.shape[0]
     light = patch.astype(np.float32)
-    fine = (light - _mean(light, 3)) * window
+    fine = (light - _mean(light, 3)) * _window(n)
     power = _mean(np.abs(np.fft.rfft2(fine)).astype(np.float32) ** 2, 1)
     logs = np.log(power + np.float32(1.0))
     above = logs - _mean(logs, _NEAR)
@@ -126,6 +133,7 @@ class Term:
     high: float
 
     def __call__(self, value: float) -> float:
+        """Return the nats of a value."""
         return min(max(self.slope * value + self.offset, self.low), self.high)
 
 
@@ -149,6 +157,17 @@ class ColourVote:
             raise ValueError("a colour vote's numbers are finite and it fails below where it abstains")
         if any(t.low > t.high for t in self.terms.values()):
             raise ValueError("a term's low is not above its high")
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Self:
+        """Read what `to_dict` gave. Raises KeyError, TypeError or ValueError for anything else."""
+        terms = {str(name): Term(*(float(t[k]) for k in ("slope", "offset", "low", "high"))) for name, t in raw["terms"].items()}
+        return cls(terms, float(raw["pass_llr"]), float(raw["fail_llr"]), np.asarray(raw.get("live", ()), np.float64))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the vote as a calibration holds it."""
+        terms = {name: {"slope": t.slope, "offset": t.offset, "low": t.low, "high": t.high} for name, t in self.terms.items()}
+        return {"terms": terms, "pass_llr": self.pass_llr, "fail_llr": self.fail_llr, "live": self.live.tolist()}
 
     def log_lr(self, values: Mapping[str, float | None]) -> float | None:
         """Return the log-likelihood ratio of live over attack in nats; None where the network did not see the face."""
