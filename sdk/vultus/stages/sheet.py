@@ -34,6 +34,8 @@ KEPT_NS: Final = 4_000_000_000
 """Age of the frame set that others are compared with; an older one gives way."""
 _REACH: Final = 3
 """Cells each way of the neighbourhood that is compared: 0.4 eye distances wide."""
+_ROUNDING: Final = 0.25
+"""Variance that no neighbourhood goes below, so that rounding to grey levels is no texture."""
 _TEXTURE: Final = 3.0
 """Standard deviation in grey levels below which a neighbourhood is too even to tell."""
 _KNOWN: Final = 0.5
@@ -48,14 +50,31 @@ _HEAD: Final = 2.2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class _Detail:
+    """A picture with the mean and the deviation of each cell's neighbourhood, which every comparison needs."""
+
+    values: F32
+    mean: F32
+    deviation: F32
+
+    @classmethod
+    def of(cls, values: F32) -> _Detail:
+        mean = _mean(values)
+        return cls(values, mean, np.sqrt(np.maximum(_mean(values * values) - mean * mean, _ROUNDING)))
+
+    def moved(self, dy: int, dx: int) -> _Detail:
+        return _Detail(*(np.roll(part, (dy, dx), (0, 1)) for part in (self.values, self.mean, self.deviation)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _Seen:
     """What is kept of a frame set: its time and camera, the face's canvas and where it was cut out, and the small picture."""
 
     time_ns: int
     serial: str
-    canvas: F32
+    canvas: _Detail
     matrix: F64
-    small: F32
+    small: _Detail
     grain: tuple[float, float]
     face: Face
 
@@ -86,29 +105,31 @@ class Sheets:
             return None
         with_it = _likeness(before.canvas, now.canvas)
         without = _likeness(before.canvas, self._warped(luma, before.matrix))
-        ring &= (_deviation(before.canvas) > _TEXTURE) & (np.maximum(with_it, without) > _KNOWN)
+        ring &= (before.canvas.deviation > _TEXTURE) & (np.maximum(with_it, without) > _KNOWN)
         return float((with_it - without)[ring].mean()) if int(ring.sum()) >= _LEAST else None
 
-    def _warped(self, luma: U8, matrix: F64) -> F32:
+    def _warped(self, luma: U8, matrix: F64) -> _Detail:
         """Cut the canvas out at twice its size and halve it: each cell is the mean of four samples."""
         half = matrix.copy()
         half[:, :2] /= 2
         half[:, 2] -= half[:, :2].sum(1) / 2
         _native.warp_grey(luma, half, self._fine, gain=1.0, lut=None, scale=1.0, offset=0.0)
-        return _halved(self._fine[0])
+        return _Detail.of(_halved(self._fine[0]))
 
-    def _whole(self, luma: U8) -> F32:
+    def _whole(self, luma: U8) -> _Detail:
         h, w = luma.shape
         steps = np.array([[w / (2 * _COLUMNS), 0, 0], [0, h / (2 * _ROWS), 0]])
         _native.warp_grey(luma, steps, self._small, gain=1.0, lut=None, scale=1.0, offset=0.0)
-        return _halved(self._small[0])
+        return _Detail.of(_halved(self._small[0]))
 
 
 def _ring() -> Mask:
     """Return the cells beside and above a head, hair left out, and nothing below the mouth, where shoulders are."""
     y, x = np.mgrid[0:_HIGH, 0:_WIDE]
     across, down = (x - _WIDE / 2) / EYES, (y - _ROW) / EYES
-    inside = (x >= _REACH) & (x < _WIDE - _REACH) & (y >= _REACH) & (y < _HIGH - _REACH)
+    # One cell more than the neighbourhood reaches: the search moves it by one, and beyond the border lies the other side.
+    rim = _REACH + 1
+    inside = (x >= rim) & (x < _WIDE - rim) & (y >= rim) & (y < _HIGH - rim)
     found: Mask = inside & ((np.abs(across) > 1.45) | (down < -1.7)) & (down < 0.9)
     return found
 
@@ -141,36 +162,32 @@ def _still(before: _Seen, now: _Seen) -> bool:
     for seen in (before, now):
         middle = seen.face.landmarks.mean(0)
         away &= np.hypot(x * seen.grain[0] - middle[0], y * seen.grain[1] - middle[1]) > _HEAD * seen.face.eye_distance
-    textured = away & (_deviation(before.small) > _TEXTURE)
+    textured = away & (before.small.deviation > _TEXTURE)
     if int(textured.sum()) < _LEAST:
         return False
     stayed = _correlation(before.small, now.small)[textured] > 0.8
     return bool(stayed.mean() >= _STILL)
 
 
-def _likeness(one: F32, other: F32) -> F32:
-    """Return each cell's best correlation of its neighbourhood with the other canvas, moved by up to a cell each way."""
-    best = np.full(one.shape, -1.0, np.float32)
-    for dy in (-1, 0, 1):
-        for dx in (-1, 0, 1):
-            best = np.maximum(best, _correlation(one, np.roll(other, (dy, dx), (0, 1))))
-    return best
+def _likeness(one: _Detail, other: _Detail) -> F32:
+    """Return each cell's best correlation of its neighbourhood with the other canvas, where it is or a cell beside it."""
+    found = [_correlation(one, other.moved(dy, dx)) for dy, dx in ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))]
+    return np.asarray(np.maximum.reduce(found), np.float32)
 
 
-def _correlation(one: F32, other: F32) -> F32:
-    a, b = _mean(one), _mean(other)
-    both = _mean(one * other) - a * b
-    spread = np.sqrt(np.maximum(_mean(one * one) - a * a, 0.25) * np.maximum(_mean(other * other) - b * b, 0.25))
-    return np.asarray(both / spread, np.float32)
+def _correlation(one: _Detail, other: _Detail) -> F32:
+    both = _mean(one.values * other.values) - one.mean * other.mean
+    return np.asarray(both / (one.deviation * other.deviation), np.float32)
 
 
-def _deviation(one: F32) -> F32:
-    mean = _mean(one)
-    return np.asarray(np.sqrt(np.maximum(_mean(one * one) - mean * mean, 0)), np.float32)
+def _mean(values: F32) -> F32:
+    """Return the mean of each cell's neighbourhood; of part of one at the border."""
+    return np.asarray(_BAND[values.shape[0]].T @ values @ _BAND[values.shape[1]], np.float32)
 
 
-def _mean(values: F32) -> F64:
-    wide = 2 * _REACH + 1
-    sums = np.pad(values, ((_REACH + 1, _REACH), (_REACH + 1, _REACH)), mode="edge").cumsum(0, dtype=np.float64).cumsum(1)
-    mean: F64 = (sums[wide:, wide:] - sums[:-wide, wide:] - sums[wide:, :-wide] + sums[:-wide, :-wide]) / wide**2
-    return mean
+def _band(side: int) -> F32:
+    apart = np.abs(np.subtract.outer(np.arange(side), np.arange(side))) <= _REACH
+    return np.asarray(apart / apart.sum(0), np.float32)
+
+
+_BAND: Final = {side: _band(side) for side in (_HIGH, _WIDE, _ROWS, _COLUMNS)}
