@@ -197,7 +197,7 @@ def live_reason(liveness: Liveness | None, tier: Tier) -> Reason:
     passed = {c.name for c in liveness.cues if c.verdict is Verdict.PASS}
     measured = passed | {c.name for c in liveness.cues if c.value is not None}
     voted = {c.name for c in liveness.cues if c.name == VOTE and (c.value is not None or tier is Tier.SECURE)}
-    alone = {colour.VOTE} if any(c.name == colour.NETWORK for c in liveness.cues) else set()
+    alone = {colour.VOTE} if any(c.name == colour.GRID for c in liveness.cues) else set()
     required = REQUIRED_CUES[tier] | voted | alone
     if required <= passed:
         return Reason.ACCEPTED

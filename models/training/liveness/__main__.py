@@ -36,8 +36,8 @@ def main() -> int:
     many.add_argument("folders", type=Path, nargs="*", help="folders of finished triplet runs; their limits come from simulation")
     many.add_argument("--each", type=int, default=500, help="attacks of each species (default: 500)")
     many.add_argument("--seed", type=int, default=1, help="what the attacks are drawn from (default: 1)")
-    vote = commands.add_parser("vote", help="write the shipped vote over colour alone, from simulated faces before the committed network")
-    vote.add_argument("run", type=Path, help="the run that the committed network is of")
+    vote = commands.add_parser("vote", help="write the shipped vote over colour alone, from simulated live faces")
+    vote.add_argument("run", type=Path, help="the run whose people kept aside are simulated")
     vote.add_argument("--out", type=Path, default=MODELS / "calibration" / "colour.json", help="default: models/calibration/colour.json")
     real = commands.add_parser("recapture", help="equal error rates on real prints and screens, as a Markdown table")
     real.add_argument("folders", type=Path, nargs="*", help="folders of finished colour runs")
@@ -96,9 +96,8 @@ def _train(arguments: argparse.Namespace) -> int:
 
 
 def _vote(arguments: argparse.Namespace) -> int:
-    manifest = load_manifest(MODELS)
-    _, watched = makers(data_folder(), open_graph(manifest.entry("detector")), read_run(arguments.run))
-    made = colour_vote.document(list(colour_vote.simulated(watched, manifest)), manifest)
+    _, watched = makers(data_folder(), open_graph(load_manifest().entry("detector")), read_run(arguments.run))
+    made = colour_vote.document(list(colour_vote.simulated(watched)))
     colour_vote.write(arguments.out, made)
     print(json.dumps({k: made["colour"][k] for k in ("terms", "pass_llr", "fail_llr")}))
     return 0

@@ -10,9 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from models.training.liveness.camera import jpeg
 from models.training.liveness.config import COLOUR, Run
+from models.training.liveness.crops import COLOUR_SIDE
 from models.training.liveness.samples import LIVE, Samples
-
-from vultus.stages.colour import SIDE as COLOUR_SIDE
 
 F32 = npt.NDArray[np.float32]
 _GREY: Final = np.array([0.299, 0.587, 0.114], np.float32)

@@ -1,4 +1,4 @@
-"""Makes the shipped vote over colour alone from simulated faces and recaptures of people kept from training; no evaluation set goes in."""
+"""Makes the shipped vote over colour alone from simulated live faces of people kept from training; no evaluation set goes in."""
 
 from __future__ import annotations
 
@@ -13,36 +13,29 @@ from models.training.liveness.samples import LIVE, Maker
 
 from vultus.colour_fitting import first_vote
 from vultus.fitting import seal_document
-from vultus.manifest import Manifest
-from vultus.stages.colour import Colours
+from vultus.stages.colour import GRID, grid_of
 from vultus.types import Face, Stream
 
 COUNT: Final = 300
-"""Faces, each seen by two cameras, and as many sheets."""
+"""Faces, each seen by two cameras."""
 SEED: Final = (11, 1)
 
 
-def simulated(maker: Maker, manifest: Manifest, count: int = COUNT) -> Iterator[tuple[str, dict[str, float | None]]]:
-    """Yield the label and the values of the cues of each simulated picture."""
-    colours = Colours(manifest)
+def simulated(maker: Maker, count: int = COUNT) -> Iterator[dict[str, float | None]]:
+    """Yield the values of the cues of each simulated live face."""
     for picture, points, label in maker.pictures(SEED, count):
+        if label != LIVE:
+            continue
         low, high = points.min(0), points.max(0)
         face = Face(Stream.RGB, (*low.tolist(), *(high - low).tolist()), points, 1.0)
-        luma = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-        yield label, colours.measure(picture, np.asarray(luma, np.uint8), face)
+        yield {GRID: grid_of(np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8), face)}
 
 
-def document(found: list[tuple[str, dict[str, float | None]]], manifest: Manifest) -> dict[str, Any]:
+def document(live: list[dict[str, float | None]]) -> dict[str, Any]:
     """Return the calibration's document."""
-    live, attacks = ([v for label, v in found if (label == LIVE) == wanted] for wanted in (True, False))
-    vote = first_vote(live, attacks)
-    return seal_document(
-        {
-            "id": f"colour-{manifest.entry('colour').sha256[:8]}",
-            "colour": vote.to_dict() | {"live": []},
-            "origin": {"live": len(live), "attacks": len(attacks), "what": "simulated, of people kept from training; python -m models.training.liveness vote"},
-        }
-    )  # fmt: skip
+    what = "simulated live faces of people kept from training; python -m models.training.liveness vote"
+    vote = first_vote(live).to_dict()
+    return seal_document({"id": "colour-1", "colour": vote, "origin": {"live": len(live), "what": what}})
 
 
 def write(path: Path, made: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""What the triplet network sees of a face: its depth, NIR and luma as planes, cut out by the five landmarks as the SDK does."""
+"""What the networks see of a face: its depth, NIR and luma as planes, or its colour picture, cut out by the five landmarks as the SDK does."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ import numpy.typing as npt
 
 from vultus import _native
 from vultus.geometry import TARGET, similarity
-from vultus.types import F32, U16, Grey
+from vultus.types import F32, U8, U16, Grey
 
 SIDE: Final = 64
 EYES: Final = 16.0
 """Cells between the eyes: the crop reaches 2 eye distances to each side and shows the head with its outline."""
 PLANES: Final = 4
+COLOUR_SIDE: Final = 128
+COLOUR_EYES: Final = 48.0
+"""The colour crop reaches 1.3 eye distances to each side: the face and nothing around it."""
 _DEEP_MM: Final = 50.0
 _FAR: Final = 3.0
 """Largest value of a plane: 150 mm from the middle of the face, or a factor of e to the power of 3 * 0.7 in light."""
@@ -29,6 +32,7 @@ def _look(side: int, eyes: float, row: float) -> npt.NDArray[np.float64]:
 
 
 LOOK: Final = _look(SIDE, EYES, 25.0)
+COLOUR_LOOK: Final = _look(COLOUR_SIDE, COLOUR_EYES, 44.0)
 
 
 def _middle() -> npt.NDArray[np.bool_]:
@@ -73,3 +77,8 @@ class Crops:
         _native.warp_grey(image, similarity(marks, LOOK), self._light, gain=gain, lut=None, scale=1.0, offset=floor)
         light = np.log(self._light[0])
         np.clip((light - light[_MIDDLE].mean()) / _LIGHT, -_FAR, _FAR, out=out)
+
+
+def colour_crop(rgb: U8, landmarks: F32, out: F32) -> None:
+    """Write the face into `out`, float32 (3, 128, 128), R, G and B planes of (pixel - 127.5) / 128; black outside the picture."""
+    _native.warp_rgb(rgb, similarity(landmarks, COLOUR_LOOK), out, bgr=False, scale=1 / 128, offset=-127.5 / 128)

@@ -7,10 +7,8 @@ from typing import Final
 
 import torch
 from models.training.liveness.config import COLOUR, TRIPLET
-from models.training.liveness.crops import PLANES, SIDE
+from models.training.liveness.crops import COLOUR_SIDE, PLANES, SIDE
 from torch import Tensor, nn
-
-from vultus.stages.colour import SIDE as COLOUR_SIDE
 
 MAP: Final = 8
 """Cells on each side of the map that is supervised."""

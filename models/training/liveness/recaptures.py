@@ -14,6 +14,7 @@ import numpy.typing as npt
 import onnxruntime
 from models.recipes.crops import data_folder
 from models.recipes.liveness_network import Weights, build_integer
+from models.training.liveness.crops import COLOUR_SIDE, colour_crop
 
 from vultus import pictures
 from vultus.evaluate.metrics.pad import equal_error
@@ -21,8 +22,6 @@ from vultus.evaluate.progress import progress_bar
 from vultus.evaluate.samples import Sample, index_samples
 from vultus.graphs import open_graph
 from vultus.manifest import load_manifest
-from vultus.stages.colour import SIDE as COLOUR_SIDE
-from vultus.stages.colour import crop as colour_crop
 from vultus.stages.colour import grid_of
 from vultus.stages.detect import Detector
 from vultus.types import Face, Stream

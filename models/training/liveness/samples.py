@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from models.training.liveness import camera, heads, recapture, sources, triplets
 from models.training.liveness.config import COLOUR
-from models.training.liveness.crops import PLANES, SIDE, Crops
+from models.training.liveness.crops import COLOUR_SIDE, PLANES, SIDE, Crops, colour_crop
 from models.training.liveness.recapture import Scene, recaptured
 from models.training.liveness.sources import Photographs
 from models.training.synthesis.optics import linear
@@ -21,8 +21,6 @@ from vultus.simulation import attacks
 from vultus.simulation.attacks import TRAINING, attack
 from vultus.simulation.triplets import Triplet
 from vultus.stages.assess import level_of
-from vultus.stages.colour import SIDE as COLOUR_SIDE
-from vultus.stages.colour import crop as colour_crop
 from vultus.types import Face, Stream
 
 F32 = npt.NDArray[np.float32]

@@ -1,9 +1,9 @@
 """Colour alone: what a frame set shows of a print or a screen where there is neither NIR nor depth to look at.
 
-Blocks, as far as the model card measures it: prints and screens that look recaptured (network), halftone dots and pixel grids that the camera
-resolves (grid), sheets that carry their surroundings along when they are moved (`vultus.stages.sheet`).
-Does not block: a good print held still at a face's distance, a fine screen out of focus, any mask. It can only deny, and only the vote over
-its cues passes or fails: a single cue states its number and abstains.
+Blocks, as far as the model card measures it: halftone dots and pixel grids that the camera resolves (grid), sheets that carry their
+surroundings along when they are moved (`vultus.stages.sheet`), and where a network that does not ship was fetched and calibrated, what it knows.
+Does not block: a print without visible dots held still, a fine screen, any mask. It can only deny, and only the vote over its cues passes or
+fails: a single cue states its number and abstains.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus import _native
-from vultus.geometry import TARGET, similarity
 from vultus.graphs import Graph, Manifest, open_graph
 from vultus.types import F32, U8, Cue, Face, Liveness, SpoofKind, Verdict
 
@@ -27,14 +26,12 @@ GRID: Final = "colour_grid"
 MOTION: Final = "colour_motion"
 VOTE: Final = "colour"
 CUES: Final = (NETWORK, GRID, MOTION)
-ROLE: Final = "colour"
+ROLE: Final = "recapture"
 SIDE: Final = 128
-EYES: Final = 48.0
-"""Pixels between the eyes in the network's crop, which reaches 1.3 eye distances to each side: the face and nothing around it."""
-LOOK: Final = np.asarray((TARGET - TARGET[:2].mean(0)) * (EYES / 35.24) + (SIDE / 2, 44.0), np.float64)
-"""Where the five landmarks go in that crop."""
+_SURROUNDINGS: Final = 2.7
+"""Side of the network's view in face boxes, as its publisher crops it."""
 LEAST_EYES: Final = 20.0
-"""Pixels between the eyes below which nothing is measured: the crop would be made up by enlarging."""
+"""Pixels between the eyes below which nothing is measured: the view would be made up by enlarging."""
 _PATCH: Final = 128
 _LEAST_PATCH: Final = 64
 _NEAR: Final = 6
@@ -46,7 +43,7 @@ _AXIS: Final = 2
 
 
 class Colours:
-    """Measures the cues of one colour picture, in memory allocated once; the graph is opened when first needed."""
+    """Measures the cues of one colour picture; the network, where it was fetched, is opened when first needed."""
 
     def __init__(self, manifest: Manifest, threads: int = 1) -> None:
         self._manifest, self._threads = manifest, threads
@@ -55,20 +52,38 @@ class Colours:
     def measure(self, rgb: U8, luma: U8, face: Face) -> dict[str, float | None]:
         """Return the network's score in nats, positive for live, and the strength of the strongest grid in nats; None = not measured.
 
-        Raises ModelError when the network is missing or altered: without it nothing is said, and nobody is let in for that.
+        Raises ModelError when a network that was fetched is altered.
         """
-        if self._graph is None:
-            self._graph = open_graph(self._manifest.entry(ROLE), self._threads)
         if face.eye_distance < LEAST_EYES:
             return {NETWORK: None, GRID: None}
-        crop(rgb, face.landmarks, self._graph.input[0])
-        score = float(self._graph.run()[0][0, 0])
-        return {NETWORK: score if np.isfinite(score) else None, GRID: grid_of(luma, face)}
+        return {NETWORK: self._score(rgb, face), GRID: grid_of(luma, face)}
+
+    def _score(self, rgb: U8, face: Face) -> float | None:
+        """Return the log-odds of the network's first class, which is live."""
+        if self._graph is None:
+            entry = next((e for e in self._manifest.entries if e.role == ROLE), None)
+            if entry is None:
+                return None
+            self._graph = open_graph(entry, self._threads)
+        view(rgb, face, self._graph.input[0])
+        live, *others = self._graph.run()[0][0].astype(np.float64).tolist()
+        score = float(live - np.logaddexp.reduce(others))
+        return score if np.isfinite(score) else None
 
 
-def crop(rgb: U8, landmarks: F32, out: F32) -> None:
-    """Write the face into `out`, float32 (3, 128, 128), R, G and B planes of (pixel - 127.5) / 128; black outside the picture."""
-    _native.warp_rgb(rgb, similarity(landmarks, LOOK), out, bgr=False, scale=1 / 128, offset=-127.5 / 128)
+def view(rgb: U8, face: Face, out: F32) -> None:
+    """Write the face with its surroundings into `out`, float32 (3, 128, 128), B, G and R planes of 0..255.
+
+    The view is 2.7 face boxes wide and high, less where the picture is smaller, and is moved to lie in the picture.
+    """
+    height, width = rgb.shape[:2]
+    x, y, w, h = face.box
+    share = min(_SURROUNDINGS, (width - 1) / w, (height - 1) / h)
+    left = min(max(x + w / 2 - w * share / 2, 0.0), width - 1 - w * share)
+    top = min(max(y + h / 2 - h * share / 2, 0.0), height - 1 - h * share)
+    across, down = w * share / SIDE, h * share / SIDE
+    matrix = np.array([[across, 0.0, left + across / 2 - 0.5], [0.0, down, top + down / 2 - 0.5]])
+    _native.warp_rgb(rgb, matrix, out, bgr=True, scale=1.0, offset=0.0)
 
 
 def grid_of(luma: U8, face: Face) -> float | None:
@@ -139,7 +154,8 @@ class Term:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ColourVote:
-    """The terms by cue, of which the network's is required, and the ratios in nats below which the vote abstains and fails.
+    """The terms by cue and the ratios in nats below which the vote abstains and fails. The grid's term is required, and so is the network's
+    number where a calibration weighs it: taking the network away leaves such a camera without an answer.
 
     `live` are ratios of live faces that the limits were taken from, empty where they are not kept.
     """
@@ -151,8 +167,8 @@ class ColourVote:
 
     def __post_init__(self) -> None:
         numbers = [v for t in self.terms.values() for v in (t.slope, t.offset, t.low, t.high)]
-        if NETWORK not in self.terms or not set(self.terms) <= set(CUES):
-            raise ValueError(f"a colour vote weighs {NETWORK} and may weigh {', '.join(c for c in CUES if c != NETWORK)}")
+        if GRID not in self.terms or not set(self.terms) <= set(CUES):
+            raise ValueError(f"a colour vote weighs {GRID} and may weigh {', '.join(c for c in CUES if c != GRID)}")
         if not np.isfinite([*numbers, self.pass_llr, self.fail_llr, *self.live]).all() or self.fail_llr > self.pass_llr:
             raise ValueError("a colour vote's numbers are finite and it fails below where it abstains")
         if any(t.low > t.high for t in self.terms.values()):
@@ -170,20 +186,20 @@ class ColourVote:
         return {"terms": terms, "pass_llr": self.pass_llr, "fail_llr": self.fail_llr, "live": self.live.tolist()}
 
     def log_lr(self, values: Mapping[str, float | None]) -> float | None:
-        """Return the log-likelihood ratio of live over attack in nats; None where the network did not see the face."""
-        if values.get(NETWORK) is None:
+        """Return the log-likelihood ratio of live over attack in nats; None where the grid, or a network that is weighed, was not measured."""
+        if any(name in self.terms and values.get(name) is None for name in (GRID, NETWORK)):
             return None
         return sum(term(v) for name, term in self.terms.items() if (v := values.get(name)) is not None)
 
     def worst(self, values: Mapping[str, float | None]) -> str:
         """Return the cue that incriminates most."""
         said = {name: term(v) for name, term in self.terms.items() if (v := values.get(name)) is not None}
-        return min(said, key=lambda name: said[name], default=NETWORK)
+        return min(said, key=lambda name: said[name], default=GRID)
 
     def cast(self, liveness: Liveness) -> Liveness:
         """Return the liveness with the vote as one more cue; unchanged where colour was not looked at. It never turns a failure into a pass."""
         values = {c.name: c.value for c in liveness.cues}
-        if NETWORK not in values:
+        if GRID not in values:
             return liveness
         ratio = self.log_lr(values)
         if ratio is None:
