@@ -41,13 +41,10 @@ def cells() -> tuple[F32, F32]:
 def build_landmarks(weights: Mapping[str, F32]) -> bytes:
     """Return a graph from `input` (1, 3, SIDE, SIDE), B G R planes 0..255, to `points` (1, 5, 2) in pixels of the crop.
 
-    The answer is the mean of that for the crop and that for its mirror image. Raises KeyError for weights that miss a layer.
+    Raises KeyError for weights that miss a layer.
     """
     writer = GraphWriter()
-    for name, values in (("start", [-1]), ("stop", [-SIDE - 1]), ("across", [3]), ("back", [-1])):
-        writer.constant(name, values, np.int64)
-    both = writer.add("Concat", ["input", writer.add("Slice", ["input", "start", "stop", "across", "back"], "mirror")], "both", axis=0)
-    x = writer.add("Relu", [_convolution(writer, weights, both, "first", stride=2, pad=1)], "first_y")
+    x = writer.add("Relu", [_convolution(writer, weights, "input", "first", stride=2, pad=1)], "first_y")
     kept = {}
     for i in range(BODY):
         x = kept[i] = _block(writer, weights, x, f"block_{i}")
@@ -60,7 +57,7 @@ def build_landmarks(weights: Mapping[str, F32]) -> bytes:
     flat = []
     for i, level in enumerate(reversed(levels)):
         y = _pair(writer, weights, level, f"head_{i}")
-        flat.append(writer.add("Reshape", [y, writer.constant(f"flat_{i}_shape", [2, 3 * POINTS, -1], np.int64)], f"flat_{i}"))
+        flat.append(writer.add("Reshape", [y, writer.constant(f"flat_{i}_shape", [1, 3 * POINTS, -1], np.int64)], f"flat_{i}"))
     writer.add("Concat", flat, "cells", axis=2)
     _vote(writer)
     return writer.serialise(INPUT, OUTPUT)
@@ -73,22 +70,17 @@ def read_weights(graph: bytes) -> dict[str, F32]:
 
 
 def _vote(writer: GraphWriter) -> None:
-    """Write the mean of what all cells say, weighted by how sure they are, and the mean of both pictures."""
+    """Write the mean of what all cells say, weighted by how sure they are."""
     corner, step = cells()
     writer.split("cells", {"logits": POINTS, "offsets": 2 * POINTS}, axis=1)
     sure = writer.add("Softmax", ["logits"], "sure", axis=2)
-    sure = writer.add("Reshape", [sure, writer.constant("sure_shape", [2, POINTS, 1, -1], np.int64)], "sure_of_both")
-    offset = writer.add("Reshape", ["offsets", writer.constant("offset_shape", [2, POINTS, 2, -1], np.int64)], "offset")
+    sure = writer.add("Reshape", [sure, writer.constant("sure_shape", [1, POINTS, 1, -1], np.int64)], "share")
+    offset = writer.add("Reshape", ["offsets", writer.constant("offset_shape", [1, POINTS, 2, -1], np.int64)], "offset")
     at = writer.add(
         "Add", [writer.add("Mul", [offset, writer.constant("step", step)], "offset_px"), writer.constant("corner", corner)], "at"
     )
     axis = writer.constant("cell_axis", [3], np.int64)
-    writer.add("ReduceSum", [writer.add("Mul", [sure, at], "shares"), axis], "found", keepdims=0)
-    writer.split("found", {"plain": 1, "turned": 1}, axis=0)
-    swapped = writer.add("Gather", ["turned", writer.constant("swap", MIRRORED, np.int64)], "swapped", axis=1)
-    sign, shift = writer.constant("sign", [-0.5, 0.5]), writer.constant("shift", [(SIDE - 1) / 2, 0.0])
-    back = writer.add("Add", [writer.add("Mul", [swapped, sign], "signed"), shift], "unmirrored")
-    writer.add("Add", [writer.add("Mul", ["plain", writer.constant("half", 0.5)], "half_of_plain"), back], "points")
+    writer.add("ReduceSum", [writer.add("Mul", [sure, at], "shares"), axis], "points", keepdims=0)
 
 
 def _block(writer: GraphWriter, weights: Mapping[str, F32], source: str, name: str) -> str:

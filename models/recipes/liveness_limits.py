@@ -161,6 +161,14 @@ def main(path: Path) -> None:
             0.1, "correlation", "a matt head reaches 1; twice the scatter of about 400 independent cells; chosen, not measured"
         ),
         "falloff_fail": limit(-0.1, "correlation", "light that rises where it must fall, beyond the same scatter; chosen, not measured"),
+        "detail_pass": limit(0.1, "correlation", "twice the scatter of about 400 independent cells; chosen, not measured"),
+        "detail_fail": limit(
+            -0.1, "correlation", "hollows that shine and ridges that are dark, beyond the same scatter; chosen, not measured"
+        ),
+        "eye_detail_pass": limit(0.15, "correlation", "as detail_pass, of about 150 independent cells; chosen, not measured"),
+        "eye_detail_fail": limit(
+            -0.3, "correlation", "as detail_fail; dark frames of spectacles stand out of the face; chosen, not measured"
+        ),
         "gain_pass": limit(0.1, "ratio", "a matt white head has 1, noise of the depth takes from it; chosen, not measured"),
         "gain_fail": limit(-0.1, "ratio", "light that rises where it must fall; chosen, not measured"),
         "sockets_pass_mm": limit(

@@ -266,10 +266,10 @@ def _vote(raw: Mapping[str, Any]) -> Vote:
     course, deviation, means, spreads, shares = (
         np.asarray(raw[k], np.float64) for k in ("course", "deviation", "means", "spreads", "shares")
     )
-    pass_llr, fail_llr, slope, offset = (float(raw[k]) for k in ("pass_llr", "fail_llr", "slope", "offset"))
+    pass_llr, fail_llr, slope, offset, noisy = (float(raw[k]) for k in ("pass_llr", "fail_llr", "slope", "offset", "noisy"))
     live = np.asarray(raw["tables"]["live"], np.float64)
     attacks = {str(name): np.asarray(found, np.float64) for name, found in raw["tables"]["attacks"].items()}
-    return Vote(course, deviation, means, spreads, shares, pass_llr, fail_llr, slope, offset, live, attacks)
+    return Vote(course, deviation, means, spreads, shares, pass_llr, fail_llr, slope, offset, noisy, live, attacks)
 
 
 def _genuine(raw: Mapping[str, Any]) -> F64:

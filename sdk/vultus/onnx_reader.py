@@ -131,10 +131,15 @@ def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
         key, at = _varint(data, at) if data[at] >= 0x80 else (data[at], at + 1)
         wire = key & 7
         if wire == _VARINT:
-            value, at = _varint(data, at)
+            value, at = _varint(data, at) if at == end or data[at] >= 0x80 else (data[at], at + 1)
             yield key >> 3, value
             continue
-        size, at = _varint(data, at) if wire == _BYTES else (_FIXED.get(wire, end), at)
+        if wire != _BYTES:
+            size = _FIXED.get(wire, end)
+        elif at < end and data[at] < 0x80:
+            size, at = data[at], at + 1
+        else:
+            size, at = _varint(data, at)
         if size > end - at:
             raise ValueError("the file is cut off or no ONNX file")
         yield key >> 3, data[at : at + size]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -242,8 +242,7 @@ class Pipeline:
             return None
         marks = nir.landmarks if in_nir is None else in_nir
         found = self._surfaces.measure(work.nir, marks, level, work.luma, None if rgb is None else rgb.landmarks)
-        fall = None if depth is None or there is None else self._surfaces.falloff(depth.data, there, work.nir, marks, level)
-        return found if fall is None else replace(found, falloff=fall[0], gain=fall[1])
+        return found if depth is None or there is None else self._surfaces.shaded(found, depth.data, there, work.nir, marks, level)
 
     def _marks(self, fs: FrameSet, work: _Work, stream: Stream) -> F32:
         """Return the landmarks to cut a face out at: in NIR those of a colour picture that shows it in the same place, or of a closer look."""

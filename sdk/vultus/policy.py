@@ -223,6 +223,7 @@ def _guarded(evidence: Evidence, policy: Policy) -> Reason:
     return Reason.LIVENESS_UNDECIDED if unmet else Reason.ACCEPTED
 
 
+_NOISE: Final = "nir_noise"
 _HINTS: Final[Mapping[str, Hint]] = {
     "depth_relief": Hint.DEPTH_MISSING,
     "nir_face": Hint.NIR_TOO_DIM,
@@ -239,7 +240,9 @@ def _advice(reason: Reason, evidence: Evidence, policy: Policy) -> tuple[Hint, .
         return evidence.hints
     asked = evidence.guard.cues | required_cues(policy) | {VOTE, colour.VOTE}
     silent = [c for c in evidence.liveness.cues if c.name in asked and c.verdict is Verdict.ABSTAIN]
-    wanted = [_HINTS.get(c.name, Hint.NOT_FRONTAL) if c.value is None else Hint.NOT_FRONTAL for c in silent]
+    dazzled = any(c.name == _NOISE and c.value is not None and c.value > c.limit for c in evidence.liveness.cues)
+    hints = {**_HINTS, VOTE: Hint.NIR_TOO_DIM} if dazzled else _HINTS
+    wanted = [hints.get(c.name, Hint.NOT_FRONTAL) if c.value is None else Hint.NOT_FRONTAL for c in silent]
     return tuple(dict.fromkeys((*evidence.hints, *wanted)))
 
 

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus.errors import CalibrationError
-from vultus.stages.vote import CUES, Vote, anyhow_off, enough, frontal, of_pose, rows_of, standard
+from vultus.stages.liveness import MAX_NOISE
+from vultus.stages.vote import CUES, NOISE, Vote, anyhow_off, enough, frontal, of_pose, rows_of, standard
 
 F64 = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -28,10 +29,12 @@ LEAST_SPECIES: Final = 3
 LEAST_OF_SPECIES: Final = 10
 """Presentations without which a species makes no cloud."""
 RIDGE: Final = 1e-3
-UNKNOWN: Final = 0.05
+UNKNOWN: Final = 0.1
 """Share of attacks that are of no simulated species; chosen, not measured."""
 WIDER: Final = 0.1
 """Added to the variance of every cloud, in squared deviations of live faces."""
+NOISIER: Final = 1.2
+"""Times the noise that one in a hundred live samples exceeds: noise that the vote was not fitted on."""
 UNSURE: Final = 0.02
 REFUSED: Final = 0.01
 """Shares of live samples, of people held out of the fit, below whose ratio the vote abstains and fails."""
@@ -61,13 +64,19 @@ def fit_votes(
     whole = _clouds(x, y)
     parts = [(_clouds(x.where(mine != k), y.where(theirs != k)), x.where(mine == k)) for k in range(FOLDS)]
     slope, offset, tables = _scale(np.concatenate([_ratios(vote, rows) for (vote, _), rows in parts]), _held_out(x, mine, y, theirs))
-    out = {}
+    out, noisy = {}, _noisy(live)
     for name in without:
         ratios = np.sort(slope * np.concatenate([_ratios(_without(clouds, name), rows) for clouds, rows in parts]) + offset)
         good, bad = float(np.quantile(ratios, UNSURE)), float(np.quantile(ratios, REFUSED))
-        vote = replace(_without(whole, name), pass_llr=good, fail_llr=bad, slope=slope, offset=offset)
+        vote = replace(_without(whole, name), pass_llr=good, fail_llr=bad, slope=slope, offset=offset, noisy=noisy)
         out[name] = replace(vote, live=ratios, attacks={k: v for k, v in tables.items() if k != name})
     return out
+
+
+def _noisy(live: Values) -> float:
+    """Return the noise above which the vote is not cast: a little more than nearly all live samples have."""
+    found = [v for row in live if (v := row.get(NOISE)) is not None]
+    return NOISIER * float(np.quantile(found, 1 - REFUSED)) if found else MAX_NOISE
 
 
 def _check(x: _Rows, y: _Rows) -> None:
@@ -183,6 +192,7 @@ def vote_document(vote: Vote, *, people: int, live: int, attacks: Mapping[str, i
         "shares": vote.shares.tolist(),
         "slope": vote.slope,
         "offset": vote.offset,
+        "noisy": vote.noisy,
         "pass_llr": vote.pass_llr,
         "fail_llr": vote.fail_llr,
         "people": people,

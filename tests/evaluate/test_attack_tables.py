@@ -11,9 +11,10 @@ import pytest
 from vultus.evaluate.ablation import Half, ablation, cast
 from vultus.evaluate.liveness_calibration import Origin, Presented
 from vultus.evaluate.metrics.pad import bona_fide_rates
+from vultus.evaluate.presentation import bona_fide_groups
 from vultus.evaluate.report.attacks import attack_tables
 from vultus.evaluate.samples import Sample
-from vultus.evaluate.simulated import SimulationOptions, _groups, _reliability
+from vultus.evaluate.simulated import SimulationOptions, _reliability
 from vultus.evaluate.spoil import CAUSES, STRENGTHS, UNITS, _spread
 from vultus.policy import Tier
 from vultus.simulation.triplets import Triplet
@@ -87,7 +88,7 @@ def test_groups_are_counted_apart(halves: list[Half]) -> None:
         for p, live in (("p1", Liveness(Verdict.FAIL, ())), ("p3", None), ("p3", Liveness(Verdict.PASS, ())))
     ]
     rows.append((presented("print", "p1"), Liveness(Verdict.FAIL, ())))
-    found = _groups(rows, "pose")["rows"]
+    found = bona_fide_groups([(p.sample, None if live is None else live.verdict) for p, live in rows], "pose")["rows"]
     assert (found["main"]["bpcer"]["value"], found["main"]["bpcer"]["n"]) == (1.0, 1)
     assert (found["test"]["bpcer"]["value"], found["test"]["bpnrr"]["value"]) == (0.0, 0.5)
     assert bona_fide_rates([]) == {"bpcer": None, "bpnrr": None}

@@ -12,7 +12,7 @@ from stand_in import probe_of
 
 from vultus.errors import RecordingError
 from vultus.evaluate.features import Features
-from vultus.evaluate.presentation import pad_figures, run_pad
+from vultus.evaluate.presentation import PadOptions, pad_figures, run_pad
 from vultus.evaluate.report.tables import tables
 from vultus.evaluate.samples import Sample, index_samples
 from vultus.evaluate.system import RowsDevice, SystemOptions, run_system
@@ -46,6 +46,34 @@ def test_presentations_without_a_verdict_are_non_responses(index, setting, valid
     assert (d["apcer"]["mask"]["value"], d["apnrr"]["mask"]["value"]) == (0.5, 0.5)
     assert d["counts"]["failed_to_acquire"] == 2
     assert [p["line"] for p in d["problems"]] == [23]
+
+
+def test_leaving_a_gate_out_counts_again_without_it(index, setting, validate) -> None:
+    """Without the only cue nothing passes or fails any more; with it the counts are those of the headline."""
+    d = run_pad(index_samples(index), setting, PadOptions(ablate=True)).document
+    validate(d)
+    assert list(d["ablation"]) == ["none", "blueness"]
+    whole, without = d["ablation"]["none"], d["ablation"]["blueness"]
+    assert (whole["apcer_worst"]["species"], whole["apcer_worst"]["value"]) == ("mask", 1.0)
+    assert whole["bpcer"] == d["bpcer"]
+    assert (without["apcer_mean"], without["bpnrr"]["value"]) == (0.0, 1.0)
+    assert "Without one cue" in [table.title for table in tables(d)]
+
+
+def test_a_column_divides_the_bona_fide_presentations(index, setting, validate) -> None:
+    """Every bona fide presentation counts once, under its value; attacks count nowhere."""
+    d = run_pad(index_samples(index), setting, PadOptions(group="group")).document
+    validate(d)
+    assert {name: r["bpcer"]["n"] for name, r in d["groups"]["rows"].items()} == {"even": 24, "odd": 24}
+    assert "BPCER by group" in [table.title for table in tables(d)]
+
+
+def test_spoiling_takes_registered_triplets(index, setting) -> None:
+    """An index without NIR and depth has nothing to spoil, and the error says what is needed; a negative number is refused."""
+    with pytest.raises(RecordingError, match="registered rgb, nir and depth of at least two people"):
+        run_pad(index_samples(index), setting, PadOptions(corrupt=5))
+    with pytest.raises(ValueError, match="corrupt must not be negative"):
+        PadOptions(corrupt=-1)
 
 
 def scored(label: str, person: str, log_lr: float | None) -> tuple[Sample, Features]:

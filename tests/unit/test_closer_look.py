@@ -83,14 +83,14 @@ def test_a_closer_look_places_the_landmarks_more_evenly(detector: Detector, netw
 
 @pytest.mark.parametrize("name", PORTRAITS)
 def test_the_mirror_image_has_the_mirrored_landmarks(detector: Detector, network: Landmarks, name: str) -> None:
-    """A closer look at a mirrored picture finds the mirror image of the landmarks, to a fifteenth of a pixel."""
+    """A closer look at a mirrored picture finds the mirror image of the landmarks, to a fifteenth of the eye distance."""
     image, _ = shrunk(carried_portrait(name), 1.0, 1.0)
     face = detector.find(image, Stream.RGB)[0]
     mirrored = np.ascontiguousarray(image[:, ::-1])
     there = np.array([image.shape[1] - 1, 0.0]) - face.landmarks * (1, -1)
     other = dataclasses.replace(face, landmarks=np.ascontiguousarray(there[[1, 0, 2, 4, 3]], np.float32))
     expected = np.array([image.shape[1] - 1, 0.0]) - network.closer(image, face).landmarks * (1, -1)
-    assert np.abs(network.closer(mirrored, other).landmarks - expected[[1, 0, 2, 4, 3]]).max() < 1 / 15
+    assert np.abs(network.closer(mirrored, other).landmarks - expected[[1, 0, 2, 4, 3]]).max() < EYES / 15
 
 
 def test_a_turned_picture_has_the_turned_landmarks(detector: Detector, network: Landmarks) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vultus.calibration import load
-from vultus.geometry import TARGET, Relief, pose_of
+from vultus.geometry import TARGET, Relief, Surface, pose_of
 from vultus.manifest import load_manifest
 from vultus.stages.liveness import same_face_cue, shape_cues, surface_cues
 from vultus.stages.relief import GRID, measure
@@ -45,9 +45,10 @@ def frame(seed: int = 0, noise: float = 1.0, **how: float) -> tuple[np.ndarray, 
 
 def fall(depth: np.ndarray, nir: np.ndarray) -> tuple[float, float]:
     """Measure the fall-off of light over depth."""
-    found = Surfaces().falloff(depth, MARKS, nir, MARKS, float(nir[150:280, 150:280].mean()))
-    assert found is not None
-    return found
+    found = Surfaces().shaded(Surface(None, 0.2), depth, MARKS, nir, MARKS, float(nir[150:280, 150:280].mean()))
+    assert found.falloff is not None
+    assert found.gain is not None
+    return found.falloff, found.gain
 
 
 def relief(**how: float) -> Relief:
@@ -87,11 +88,13 @@ def test_light_that_rises_where_it_must_fall_fails() -> None:
 
 
 def test_fall_off_waits_for_depth_and_light() -> None:
-    """Missing depth, an unlit picture and an even depth give no number, and both cues abstain."""
+    """Missing depth, an unlit picture and an even depth give no number, nothing else is lost, and the cues abstain."""
     depth, nir = frame()
     surfaces = Surfaces()
     for z, n in ((np.zeros_like(depth), nir), (depth, np.zeros_like(nir)), (np.full_like(depth, 700), nir)):
-        assert surfaces.falloff(z, MARKS, n, MARKS, 100.0) is None
+        found = surfaces.shaded(Surface(0.5, 0.2), z, MARKS, n, MARKS, 100.0)
+        assert (found.structure, found.contrast) == (0.5, 0.2)
+        assert (found.falloff, found.gain, found.detail, found.eye_detail) == (None,) * 4
     assert {c.verdict for c in surface_cues(None, LIMITS)} == {Verdict.ABSTAIN}
 
 

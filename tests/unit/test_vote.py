@@ -18,12 +18,14 @@ from vultus.errors import CalibrationError
 from vultus.fitting import seal_document
 from vultus.manifest import load_manifest
 from vultus.policy import Tier, live_reason
-from vultus.stages.vote import CUES, NAME, POSE, Vote
+from vultus.stages.vote import ALONE, CUES, NAME, POSE, Vote, row
 from vultus.types import Cue, Liveness, Reason, Verdict
 from vultus.vote_fitting import MIN_SAMPLES, fit_vote, vote_document
 
 RANK = {Reason.ACCEPTED: 3, Reason.LIVENESS_UNDECIDED: 2, Reason.LIVENESS_MISSING: 1, Reason.SPOOF: 0}
-AVERAGE = dict(zip(CUES, (6.5, 24.0, 0.07, 0.43, 2.4, 0.59, 0.24, 0.52, 0.48, 6.0, 2.0, 0.57), strict=True)) | dict.fromkeys(POSE, 1.0)
+AVERAGE = dict(zip(CUES, (6.5, 24.0, 0.07, 0.43, 2.4, 0.59, 0.24, 0.52, 0.48, 6.0, 2.0, 0.57, 0.45, 0.41), strict=True)) | dict.fromkeys(
+    POSE, 1.0
+)
 
 
 def faces(n: int, seed: int, falloff: float = 0.52, structure: float = 0.59) -> list[Mapping[str, float | None]]:
@@ -31,7 +33,7 @@ def faces(n: int, seed: int, falloff: float = 0.52, structure: float = 0.59) -> 
     rng = np.random.default_rng(seed)
     about = {**AVERAGE, "nir_falloff": falloff, "nir_structure": structure}
     return [
-        {k: float(v + 0.25 * abs(v) * rng.standard_normal()) for k, v in about.items()}
+        {k: float(v + (0.15 if k in ALONE else 0.25) * abs(v) * rng.standard_normal()) for k, v in about.items()}
         | dict(zip(POSE, rng.uniform((-30, -10), (30, 10)).tolist(), strict=True))
         for _ in range(n)
     ]
@@ -91,7 +93,7 @@ def test_one_wild_number_decides_no_more_than_a_far_one(name: str, size: float) 
 
 
 def test_too_few_cues_are_no_vote_and_do_not_pass_the_secure_tier() -> None:
-    """Three cues of twelve give no ratio, and the secure tier then accepts nothing."""
+    """Three cues of fourteen give no ratio, and the secure tier then accepts nothing."""
     few = liveness({"depth_relief": 6.5, "nir_face": 0.07, "nose": 24.0, **dict.fromkeys(POSE, 0.0)})
     after = VOTE.cast(few)
     assert after.log_lr is None
@@ -201,6 +203,51 @@ def test_what_was_not_measured_says_nothing() -> None:
         assert without <= full + 0.5
 
 
+@given(
+    name=st.sampled_from(["nir_detail", "eye_detail"]),
+    value=st.floats(-1, 0.02),
+    others=st.lists(st.floats(0.9, 1.2), min_size=14, max_size=14),
+)
+def test_depth_that_does_not_belong_to_the_light_never_passes(name: str, value: float, others: list[float]) -> None:
+    """Whatever all other cues say, forms of depth and light that have nothing to do with each other do not pass."""
+    shown = {k: v * o for (k, v), o in zip(AVERAGE.items(), others, strict=False)} | dict.fromkeys(POSE, 1.0) | {name: value}
+    assert VOTE.cast(liveness(shown)).cues[-1].verdict is not Verdict.PASS
+
+
+@given(name=st.sampled_from(["nir_detail", "eye_detail"]), value=st.floats(0.0, 0.45), less=st.floats(0.01, 0.5))
+def test_less_agreement_alone_is_never_more_live(name: str, value: float, less: float) -> None:
+    """What a cue says alone falls with its value: a lower correlation never raises it."""
+    pose = np.array([1.0, 1.0])
+    better, worse = (VOTE._alone(row({name: v}), pose) for v in (value, value - less))
+    assert worse <= better
+
+
+@given(shown=st.dictionaries(st.sampled_from(CUES), st.floats(-1, 5)), noise=st.floats(0, 3))
+def test_light_too_noisy_to_be_judged_is_sent_back_and_never_passes(shown: dict[str, float], noise: float) -> None:
+    """Above its sensor's noise the vote says nothing, whatever the cues, states its limit, and the secure tier accepts nothing."""
+    vote = replace(VOTE, noisy=0.04)
+    values = {**AVERAGE, **shown, "nir_noise": noise}
+    after = vote.cast(liveness(values))
+    stated = {c.name: c for c in after.cues}
+    assert stated["nir_noise"].limit == 0.04
+    if noise > 0.04:
+        assert after.log_lr is None
+        assert stated[NAME].verdict is Verdict.ABSTAIN
+        assert live_reason(after, Tier.SECURE) is Reason.LIVENESS_MISSING
+    else:
+        assert after.log_lr == VOTE.cast(liveness(values)).log_lr
+
+
+def test_the_fit_knows_the_noise_of_its_sensor() -> None:
+    """The limit lies a fifth above what one live sample in a hundred exceeds, and where no noise was measured nothing is held back by it."""
+    rng = np.random.default_rng(5)
+    live = [{**v, "nir_noise": float(n)} for v, n in zip(faces(240, 1), rng.uniform(0.01, 0.03, 240), strict=True)]
+    people, species = [f"p{i % 40}" for i in range(300)], [f"s{i % 3}" for i in range(300)]
+    attacks = faces(300, 2, falloff=0.0)
+    assert fit_vote(live, people[:240], attacks, people, species).noisy == pytest.approx(1.2 * 0.0298, rel=0.02)
+    assert fit_vote(faces(240, 1), people[:240], attacks, people, species).noisy == 1.0
+
+
 def test_too_few_people_or_attacks_are_refused() -> None:
     """A vote takes 20 people, 100 live samples, as many attacks and three species; the message says which it got."""
     live, attacks = faces(MIN_SAMPLES, 1), faces(MIN_SAMPLES, 2, falloff=0.0)
@@ -233,7 +280,7 @@ def test_a_vote_survives_its_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "field", ["cues", "course", "deviation", "means", "spreads", "shares", "pass_llr", "fail_llr", "slope", "offset", "tables"]
+    "field", ["cues", "course", "deviation", "means", "spreads", "shares", "pass_llr", "fail_llr", "slope", "offset", "noisy", "tables"]
 )
 @pytest.mark.parametrize("value", [None, "x", [], [1.0], math.inf, [[1.0] * 8], [-1.0] * 7 + [1e999]])
 def test_a_garbled_vote_is_refused(tmp_path: Path, field: str, value: object) -> None:

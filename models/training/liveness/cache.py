@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from models.training.liveness import camera, crops, heads, recapture, samples, sources, triplets
+from models.training.liveness import camera, crops, heads, recapture, samples, sources, triplets, worn
 from models.training.liveness.config import COLOUR, PAINTED, Run
 from models.training.liveness.samples import MESH, Maker, Samples, with_painted
 from models.training.normaliser import portraits
@@ -61,7 +61,7 @@ def makers(data: Path, detector: Any, run: Run) -> tuple[Maker, Maker]:
 def _digest(data: Path, detector_sha256: str, run: Run) -> str:
     """Return the hash of everything that the samples follow from: pictures, mesh, code, sets and seed; not what is left out of training."""
     digest = hashlib.sha256(f"{detector_sha256} {run.kind} {run.sets} {run.seed}".encode())
-    code = [m.__file__ for m in (samples, camera, crops, heads, recapture, sources, triplets, optics, portraits, attacks)]
+    code = [m.__file__ for m in (samples, camera, crops, heads, recapture, sources, triplets, worn, optics, portraits, attacks)]
     named = tuple(s for s in run.sets if s in portraits.PERMITTED)
     pictures = [p for ps in (portraits.files(data, named) if named else {}).values() for p in ps]
     for path in (*map(Path, code), data / MESH, *pictures):

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from models.training.liveness.camera import Camera
 from models.training.liveness.heads import Model, Pose, View, coloured, view
+from models.training.liveness.worn import worn
 from models.training.synthesis.optics import Optics, reflectance
 
 from vultus.simulation.triplets import Triplet
@@ -19,8 +20,8 @@ WIDTH: Final = 144
 HEIGHT: Final = 176
 FOCAL: Final = (330.0, 620.0)
 """Focal lengths in pixels from a Kinect v2's depth camera to a 640-pixel camera of 55 degrees."""
-_STEPS: Final = (1, 1, 1, 2, 4)
-"""Quantisation in mm below 1024 mm."""
+_STEPS: Final = (1, 1, 2, 4, 5, 8)
+"""Quantisation in mm below 1024 mm; phase cameras that store eighths of a bit step by up to 8."""
 
 
 def triplet(model: Model, picture: F32, points: F32, rng: np.random.Generator) -> tuple[Triplet, float]:
@@ -33,12 +34,16 @@ def triplet(model: Model, picture: F32, points: F32, rng: np.random.Generator) -
     angles = tuple((rng.normal(0, 1, 3) * (14, 9, 6)).clip((-40, -30, -20), (40, 30, 20)).tolist())
     centre = (WIDTH / 2 + float(rng.normal(0, 4)), HEIGHT * 0.42 + float(rng.normal(0, 6)))
     seen = view(model, vertices, colours, Pose(angles, distance, focal, WIDTH, HEIGHT, centre))
+    seen, behind_glass = worn(seen, rng)
     scene = _surrounded(seen, distance, focal, rng)
     depth = _measured(scene.depth, seen.depth > 0, rng)
+    depth[behind_glass] = 0
     nir = _lit(scene, focal, rng)
     if rng.random() < 0.5:
         nir[depth == 0] = 0
     rgb = _coloured_light(scene, rng)
+    if rng.random() < 0.5:
+        rgb[_hidden(seen.depth > 0, depth, rng)] = 0
     jitter = rng.normal(0, 0.025, (5, 2)) * np.hypot(*(seen.points[1] - seen.points[0]))
     return Triplet(rgb, nir, depth, (seen.points + jitter).astype(np.float32)), focal
 
@@ -67,6 +72,12 @@ def _surrounded(seen: View, distance: float, focal: float, rng: np.random.Genera
     albedo = np.where((seen.depth > 0)[..., None], seen.albedo, np.where(body[..., None], cloth, plain)).astype(np.float32)
     normals = np.where((seen.depth > 0)[..., None], seen.normals, np.array([0, 0, 1], np.float32))
     return replace(seen, depth=depth, normals=normals, albedo=albedo)
+
+
+def _hidden(head: npt.NDArray[np.bool_], depth: npt.NDArray[np.uint16], rng: np.random.Generator) -> npt.NDArray[np.bool_]:
+    """Return where a colour picture mapped onto depth is black: where depth has no answer, and beside the head, which hides what the second lens sees."""
+    aside = int(rng.integers(-6, 7))
+    return np.asarray((depth == 0) | (np.roll(head, aside, 1) & ~head), np.bool_)
 
 
 def _textured(rng: np.random.Generator) -> F32:

@@ -19,7 +19,7 @@ enum vultus_layer_limits {
  * 1 x 1: y is x * slope * step, rounded and clipped. Depthwise, 3 x 3 with zeros around: y is another sum's x.
  *
  * Packing takes weights by output channel (1 x 1: `to` rows of `from`; depthwise: 9 a channel), and one bias, scale, slope, step a
- * channel, scale within 0..1, slope * step at most 1. `packed` begins at a multiple of 64 and holds vultus_packed_size bytes, which is
+ * channel: biases that leave sums room in 32 bits, scales from 0 to below 1, slope * step at most 1. `packed` begins at a multiple of 64 and holds vultus_packed_size bytes, which is
  * -1 for a layer that cannot be; depthwise layers have `from` = 0 there. */
 ptrdiff_t vultus_packed_size(int from, int to);
 int vultus_pack_point(const int8_t *weights, const int32_t *bias, const float *scale, const int8_t *slope, const float *step, int from, int to,

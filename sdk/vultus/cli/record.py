@@ -27,6 +27,7 @@ the file: where a name must not be read, write the number of a form.
 Examples:
   vultus record morning.mcap --seconds 10        # VULTUS_DEVICE names the device
   vultus record one.mcap --frames 1 --device simulator:astronaut
+  vultus record head.mcap --frames 3 --wait 60 --device serial:/dev/ttyACM0   # a frame set may take a minute on a slow line
   vultus record ada.mcap --encrypt --consent 'form 17, to tune the camera' --consent-until 2027-06-30
 
 \b
@@ -42,6 +43,9 @@ def record(
         float | None, typer.Option("--seconds", min=0.1, max=3600, metavar="SECONDS", help="Stop after this much device time; default 10.")
     ] = None,
     frames: Annotated[int | None, typer.Option("--frames", min=1, metavar="COUNT", help="Stop after this many frame sets.")] = None,
+    wait: Annotated[
+        float, typer.Option("--wait", min=0.1, max=600, metavar="SECONDS", help="Wait this long for each frame set; slow lines need more.")
+    ] = 5.0,
     encrypt: Annotated[bool, typer.Option("--encrypt", help="Seal the pictures with AES-256-GCM; takes --consent.")] = False,
     passphrase: Annotated[bool, typer.Option("--passphrase", help="Seal them by a passphrase: VULTUS_PASSPHRASE, or asked for.")] = False,
     key: options.RecordingKey = None,
@@ -62,10 +66,10 @@ def record(
         seconds = 10.0
     try:
         with session.open_device(url) as camera, session.console.guide(f"Recording {out.name}", frames) as guide:
-            count = session.wiring.record(camera, out, seconds, frames, guide.count, note, wrapped_by)
+            count = session.wiring.record(camera, out, seconds, frames, guide.count, note, wrapped_by, wait)
     except TimeoutError:
         left = f"{out} holds what came before" if out.exists() else "nothing was recorded"
-        return session.console.error("device.silent", f"{url} gives no more frame sets; {left}", retryable=True)
+        return session.console.error("device.silent", f"{url} gives no more frame sets within {wait:g} s (--wait); {left}", retryable=True)
     except KeyboardInterrupt:
         left = f"{out} holds what was recorded until then" if out.exists() else "nothing was recorded"
         raise Cancelled(f"cancelled, {left}") from None

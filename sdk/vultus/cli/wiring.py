@@ -121,12 +121,15 @@ class Wiring:
         on_count: Callable[[int], None],
         consent: Consent | None = None,
         key: Key | None = None,
+        wait_s: float = 5.0,
     ) -> int:
         """Record until the first limit, tell the number of frame sets after each, and return it."""
         from vultus.devices.recordings.recorder import record
 
         numbers = itertools.count(1)
-        return record(device, path, count=frames, seconds=seconds, consent=consent, key=key, on_frame_set=lambda _: on_count(next(numbers)))
+        return record(
+            device, path, count=frames, seconds=seconds, timeout_s=wait_s, consent=consent, key=key, on_frame_set=lambda _: on_count(next(numbers))
+        )  # fmt: skip
 
     def checks(self, store: Path, device: str | None) -> tuple[Check, ...]:
         """Run the doctor's checks."""

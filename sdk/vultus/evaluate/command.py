@@ -113,6 +113,12 @@ def lfw(
 @app.command("pad", short_help="Attack detection, by species.")
 def pad(
     index: Index,
+    ablate: Annotated[bool, typer.Option("--ablate", help="Judge again without each cue in turn.")] = False,
+    corrupt: Annotated[
+        bool, typer.Option("--corrupt", help="Spoil bona fide triplets too: sun, a dim lamp, dark skin, glasses ...")
+    ] = False,
+    corrupt_probes: CorruptProbes = 300,
+    group: Annotated[str | None, typer.Option("--group", metavar="COLUMN", help="BPCER by the values of a column.")] = None,
     json_out: Json = None,
     html: Html = None,
     workers: Workers = _CORES,
@@ -122,11 +128,12 @@ def pad(
     calibration: Device = None,
 ) -> None:
     """Run the liveness gates on every sample; the label says bona_fide or names a species of attack."""
-    from vultus.evaluate.presentation import run_pad
+    from vultus.evaluate.presentation import PadOptions, run_pad
     from vultus.evaluate.samples import index_samples
 
+    options = PadOptions(ablate, corrupt_probes if corrupt else 0, group)
     with _setting(models, calibration, cache, no_cache, workers) as setting:
-        _write(lambda: run_pad(index_samples(index), setting), json_out, html)
+        _write(lambda: run_pad(index_samples(index), setting, options), json_out, html)
 
 
 @app.command("attacks", short_help="Simulated attacks, by species.")

@@ -61,7 +61,9 @@ def bona_fide(data: DataSet, setting: Setting) -> tuple[list[Presented], list[Or
         seen.append(presented)
         origins += [origin] if origin is not None else []
     if len({o.sample.person for o in origins}) < 2:
-        raise RecordingError(f"{data.name}: attacks are simulated from registered rgb, nir and depth of at least two people")
+        raise RecordingError(
+            f"{data.name}: attacks and spoilt presentations are made from registered rgb, nir and depth of at least two people"
+        )
     return seen, origins
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -11,12 +12,15 @@ import numpy.typing as npt
 
 from vultus.devices.index import BONA_FIDE
 from vultus.errors import RecordingError
+from vultus.evaluate.ablation import gate_ablation
 from vultus.evaluate.extraction import Task, hash_files
 from vultus.evaluate.features import Features
+from vultus.evaluate.liveness_calibration import bona_fide
 from vultus.evaluate.metrics.intervals import RULE_OF_THREE, Estimate
-from vultus.evaluate.metrics.pad import PadRates, apcer_at_bpcer, equal_error, rates, worst_first
+from vultus.evaluate.metrics.pad import PadRates, apcer_at_bpcer, bona_fide_rates, equal_error, rates, worst_first
 from vultus.evaluate.samples import DataSet, Problem, Sample
 from vultus.evaluate.setting import FORMAT, Outcome, Setting, listed
+from vultus.evaluate.spoil import spoilt
 from vultus.types import Verdict
 
 BPCER_TARGETS: Final[Mapping[str, float]] = {"1e-2": 1e-2, "5e-2": 5e-2, "1e-1": 1e-1}
@@ -27,8 +31,25 @@ _BINS: Final = 60
 Scores = Mapping[str, npt.NDArray[np.float64]]
 
 
-def run_pad(data: DataSet, setting: Setting) -> Outcome:
-    """Return the error rates of the liveness gates on an index. Raises RecordingError without any row, ModelError, CalibrationError."""
+@dataclass(frozen=True, slots=True)
+class PadOptions:
+    """What is stated beside the rates: each cue left out in turn, at most `corrupt` bona fide triplets spoilt in every way, BPCER by a column."""
+
+    ablate: bool = False
+    corrupt: int = 0
+    group: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.corrupt < 0:
+            raise ValueError("corrupt must not be negative")
+
+
+def run_pad(data: DataSet, setting: Setting, options: PadOptions | None = None) -> Outcome:
+    """Return the error rates of the liveness gates on an index.
+
+    Raises RecordingError without any row, or where nothing can be spoilt, ModelError, CalibrationError.
+    """
+    options = options or PadOptions()
     if not data.samples:
         raise RecordingError(f"{data.name}: the index has no row that can be used")
     hashes = hash_files(data, setting.progress)
@@ -51,10 +72,30 @@ def run_pad(data: DataSet, setting: Setting) -> Outcome:
             "bad_rows": data.bad_rows,
         },
         **found,
+        "ablation": gate_ablation(data.samples, features) if options.ablate else None,
+        "spoilt": _spoilt(data, setting, options.corrupt) if options.corrupt else None,
+        "groups": None if options.group is None else bona_fide_groups(
+            [(s, verdict_of(f)) for s, f in zip(data.samples, features, strict=True)], options.group
+        ),
         "problems": listed(*data.problems, *unread),
         "provenance": setting.provenance(data, hashes),
     }  # fmt: skip
     return Outcome(document)
+
+
+def _spoilt(data: DataSet, setting: Setting, limit: int) -> dict[str, Any]:
+    """Return what the gates say of spoilt bona fide triplets."""
+    _, origins = bona_fide(data, setting)
+    return spoilt(origins, (), limit, None, setting)
+
+
+def bona_fide_groups(rows: Iterable[tuple[Sample, Verdict | None]], column: str) -> dict[str, Any]:
+    """Return BPCER and BPNRR by the values of a column."""
+    by: dict[str, list[Verdict | None]] = {}
+    for sample, verdict in rows:
+        if sample.bona_fide:
+            by.setdefault(sample.column(column) or "not stated", []).append(verdict)
+    return {"column": column, "rows": {name: bona_fide_rates(found) for name, found in sorted(by.items())}}
 
 
 def pad_figures(samples: Sequence[Sample], features: Sequence[Features]) -> dict[str, Any]:
@@ -64,9 +105,9 @@ def pad_figures(samples: Sequence[Sample], features: Sequence[Features]) -> dict
         by_label.setdefault(s.label, []).append(i)
     species = {
         label: found for label, rows in by_label.items()
-        if label != BONA_FIDE and (found := rates([_verdict(features[i]) for i in rows], attack=True)) is not None
+        if label != BONA_FIDE and (found := rates([verdict_of(features[i]) for i in rows], attack=True)) is not None
     }  # fmt: skip
-    live = rates([_verdict(features[i]) for i in by_label.get(BONA_FIDE, [])], attack=False)
+    live = rates([verdict_of(features[i]) for i in by_label.get(BONA_FIDE, [])], attack=False)
     ordered = worst_first(species)
     scores = {label: np.array([v for i in rows if (v := _score(features[i])) is not None]) for label, rows in by_label.items()}
     return {
@@ -86,7 +127,7 @@ def _plain(estimate: Estimate | None) -> dict[str, float | int] | None:
     return None if estimate is None else estimate.to_dict()
 
 
-def _verdict(features: Features) -> Verdict | None:
+def verdict_of(features: Features) -> Verdict | None:
     """Return what the gates said; None where they did not run."""
     return None if features.liveness is None else Verdict(features.liveness["verdict"])
 

@@ -13,14 +13,13 @@ from vultus.evaluate.extraction import hash_files
 from vultus.evaluate.features import Features
 from vultus.evaluate.liveness_calibration import Origin, Presented, attacked, bona_fide
 from vultus.evaluate.metrics.likelihood import cllr, reliability
-from vultus.evaluate.metrics.pad import bona_fide_rates
-from vultus.evaluate.presentation import pad_figures
+from vultus.evaluate.presentation import bona_fide_groups, pad_figures
 from vultus.evaluate.samples import DataSet
 from vultus.evaluate.setting import FORMAT, Outcome, Setting, listed
 from vultus.evaluate.spoil import spoilt
 from vultus.policy import Tier
 from vultus.simulation.attacks import SPECIES
-from vultus.types import Liveness, Verdict
+from vultus.types import Liveness
 
 PREFIX: Final = "simulated "
 _TRAINED: Final = 60
@@ -91,7 +90,9 @@ def run_simulated(data: DataSet, options: SimulationOptions, setting: Setting) -
         "reliability": _reliability(rows),
         "ablation": ablation(halves, options.tier) if options.ablate else None,
         "spoilt": spoilt(origins, halves, options.corrupt, options.tier, setting) if options.corrupt else None,
-        "groups": None if options.group is None else _groups(rows, options.group),
+        "groups": None
+        if options.group is None
+        else bona_fide_groups([(p.sample, None if liveness is None else liveness.verdict) for p, liveness in rows], options.group),
         "problems": listed(*data.problems),
         "provenance": setting.provenance(data, hashes),
     }
@@ -136,12 +137,3 @@ def _reliability(rows: Sequence[tuple[Presented, Liveness | None]]) -> dict[str,
         for s, o, w in zip(found.stated, found.observed, found.weight, strict=True)
     ]
     return {"cllr": cost, "ece": found.ece, "bins": bins}
-
-
-def _groups(rows: Sequence[tuple[Presented, Liveness | None]], column: str) -> dict[str, Any]:
-    """Return BPCER and BPNRR by the values of a column."""
-    by: dict[str, list[Verdict | None]] = {}
-    for p, liveness in rows:
-        if p.sample.bona_fide:
-            by.setdefault(p.sample.column(column) or "not stated", []).append(None if liveness is None else liveness.verdict)
-    return {"column": column, "rows": {name: bona_fide_rates(found) for name, found in sorted(by.items())}}

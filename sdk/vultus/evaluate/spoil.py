@@ -143,10 +143,10 @@ CAUSES: Final[Mapping[str, Cause]] = {
 }
 
 
-def spoilt(origins: Sequence[Origin], halves: Sequence[Half], limit: int, tier: Tier, setting: Setting) -> dict[str, Any]:
+def spoilt(origins: Sequence[Origin], halves: Sequence[Half], limit: int, tier: Tier | None, setting: Setting) -> dict[str, Any]:
     """Return BPCER and BPNRR of at most `limit` triplets, spread over the people, clean and spoilt in each way.
 
-    Where there are votes, each person is judged by that of the other half of the people.
+    Where there are votes, each person is judged by that of the other half of the people; without a tier the gates alone judge.
     """
     pipeline, step = setting.maker(), setting.step("spoilt presentations")
     chosen = _spread(origins, limit)

@@ -37,10 +37,7 @@ class Landmarks:
         self._graph = graph
 
     def closer(self, image: Grey, face: Face) -> Face:
-        """Return the face with the landmarks of a closer look at it; the face as it was where that look does not see it in its place.
-
-        The network errs differently in the mirror, so the graph sees the crop and its mirror image and gives the mean.
-        """
+        """Return the face with the landmarks of a closer look at it; the face as it was where that look does not see it in its place."""
         try:
             matrix = similarity(face.landmarks, TEMPLATE)
         except ValueError:

@@ -27,6 +27,9 @@ NIR_FACE, NIR_LIKENESS = "nir_face", "nir_likeness"
 FALLOFF, GAIN, SOCKETS, TURN, SAME_FACE = "nir_falloff", "nir_gain", "eye_sockets", "depth_turn", "same_face"
 YAW, PITCH = "face_yaw", "face_pitch"
 OUTLINE, STRUCTURE, CONTRAST = "head_outline", "nir_structure", "nir_contrast"
+DETAIL, EYE_DETAIL, NOISE = "nir_detail", "eye_detail", "nir_noise"
+MAX_NOISE = 1.0
+"""Nats of noise at which light says nothing at all; a sensor's own calibration knows a lower limit."""
 _KINDS: Mapping[str, SpoofKind] = {
     RELIEF: SpoofKind.FLAT,
     HEAD_SIZE: SpoofKind.WRONG_SIZE,
@@ -42,6 +45,8 @@ _KINDS: Mapping[str, SpoofKind] = {
     SOCKETS: SpoofKind.FLAT,
     TURN: SpoofKind.STREAMS_DISAGREE,
     SAME_FACE: SpoofKind.STREAMS_DISAGREE,
+    DETAIL: SpoofKind.STREAMS_DISAGREE,
+    EYE_DETAIL: SpoofKind.STREAMS_DISAGREE,
 }
 
 
@@ -73,6 +78,10 @@ class Limits:
     falloff_fail: float
     gain_pass: float
     gain_fail: float
+    detail_pass: float
+    detail_fail: float
+    eye_detail_pass: float
+    eye_detail_fail: float
     sockets_pass_mm: float
     sockets_fail_mm: float
     turn_pass: float
@@ -164,15 +173,21 @@ def outline_cue(face: Face, value: float | None, limits: Limits) -> Cue:
 
 
 def surface_cues(surface: Surface | None, limits: Limits) -> tuple[Cue, ...]:
-    """Judge the NIR light on the face against its depth, against the colour picture, and by itself."""
-    found: tuple[float | None, ...] = (None,) * 4
+    """Judge the NIR light on the face against its depth, against the colour picture, and by itself; and state its noise.
+
+    The noise is judged by nobody: above its limit, which a calibrated sensor sets, the vote waits for better light.
+    """
+    found: tuple[float | None, ...] = (None,) * 7
     if surface is not None:
-        found = (surface.structure, surface.contrast, surface.falloff, surface.gain)
+        found = (surface.structure, surface.contrast, surface.falloff, surface.gain, surface.detail, surface.eye_detail, surface.noise)
     return (
         _measured(STRUCTURE, found[0], "correlation", limits.structure_pass, limits.structure_fail),
         _measured(CONTRAST, found[1], "nats", limits.contrast_pass, limits.contrast_fail),
         _measured(FALLOFF, found[2], "correlation", limits.falloff_pass, limits.falloff_fail),
         _measured(GAIN, found[3], "ratio", limits.gain_pass, limits.gain_fail),
+        _measured(DETAIL, found[4], "correlation", limits.detail_pass, limits.detail_fail),
+        _measured(EYE_DETAIL, found[5], "correlation", limits.eye_detail_pass, limits.eye_detail_fail),
+        Cue(NOISE, found[6], "nats", MAX_NOISE, Verdict.ABSTAIN),
     )
 
 

@@ -6,6 +6,7 @@ depth of another head, foretells it badly. Brows, eyes and lips are dark in both
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy.typing as npt
 
 from vultus import _native
 from vultus.geometry import TARGET, Surface, median_of, similarity
+from vultus.stages.detail import agreement, noise
 from vultus.types import F32, U16, Grey
 
 GRID: Final = 48
@@ -110,27 +112,33 @@ class Surfaces:
         runs = _run(*both)
         return median_of(runs[: len(z)] + runs[len(z) :]) / _EYE
 
-    def falloff(self, depth: U16, in_depth: F32, nir: Grey, in_nir: F32, level: float) -> tuple[float, float] | None:
+    def shaded(self, found: Surface, depth: U16, in_depth: F32, nir: Grey, in_nir: F32, level: float) -> Surface:
+        """Return `found` with what depth says of the light: its fall-off, its detail, and how noisy it is; `level` as in `measure`."""
+        _native.warp_depth(depth, similarity(in_depth, _NEARER), self._fine)
+        _native.warp_grey(nir, similarity(in_nir, _NEARER), self._fine_nir, gain=64.0 / level, lut=None, scale=1.0, offset=0.0)
+        falloff, gain = self._falloff() or (None, None)
+        detail, eyes = agreement(self._fine, self._fine_nir[0], _UNLIT)
+        return replace(found, falloff=falloff, gain=gain, detail=detail, eye_detail=eyes, noise=noise(self._fine_nir[0], _UNLIT))
+
+    def _falloff(self) -> tuple[float, float] | None:
         """Return how NIR light on bare skin falls off with slope and distance: its correlation with what depth foretells, and the gain.
 
         A matt surface lit from the camera's side sends back the cosine of its slope over the square of its distance. What varies as slowly
         as a quadratic is taken out of both. None where too little was measured or the depth is even.
         """
-        _native.warp_depth(depth, similarity(in_depth, _NEARER), self._fine)
-        _native.warp_grey(nir, similarity(in_nir, _NEARER), self._fine_nir, gain=64.0 / level, lut=None, scale=1.0, offset=0.0)
         known = (self._fine > 0) & (self._fine_nir[0] > _UNLIT)
-        skin = self._fine.ravel()[_AROUND[0][known.ravel()[_AROUND[0]]]]
+        skin = self._fine.ravel().take(_AROUND[0][known.ravel().take(_AROUND[0])])
         if skin.size < _SKIN_CELLS:
             return None
         middle = median_of(skin)
         known &= np.abs(self._fine - np.float32(middle)) <= _BAND_MM
-        inner = known.ravel()[_AROUND].all(0)
+        inner = known.ravel().take(_AROUND).all(0)
         count = int(np.count_nonzero(inner))
         if count < _SKIN_CELLS:
             return None
         around, slow = (_AROUND, _SLOW) if count == inner.size else (_AROUND[:, inner], _SLOW[inner])
-        here, right, left, below, above = self._fine.ravel()[around].astype(np.float32)
-        lit = self._fine_nir.ravel()[around[0]]
+        here, right, left, below, above = self._fine.ravel().take(around).astype(np.float32)
+        lit = self._fine_nir.ravel().take(around[0])
         slope = ((right - left) ** 2 + (below - above) ** 2) / (2 * _FINE_MM) ** 2
         both = np.stack([-0.5 * np.log1p(slope) - 2.0 * np.log(here / middle), np.log(lit + _FLOORS[0, 0, 0])], axis=1, dtype=np.float64)
         foretold, seen = np.ascontiguousarray((both - slow @ np.linalg.solve(slow.T @ slow, slow.T @ both)).T)

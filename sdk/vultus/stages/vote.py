@@ -22,10 +22,15 @@ F64 = npt.NDArray[np.float64]
 NAME: Final = "vote"
 CUES: Final = (
     "depth_relief", "nose", "nir_face", "nir_likeness", "head_outline", "nir_structure", "nir_contrast", "nir_falloff",
-    "nir_gain", "eye_sockets", "depth_turn", "same_face",
+    "nir_gain", "eye_sockets", "depth_turn", "same_face", "nir_detail", "eye_detail",
 )  # fmt: skip
 """Cues that the vote weighs, in the order of its clouds' columns."""
 POSE: Final = ("face_yaw", "face_pitch")
+NOISE: Final = "nir_noise"
+ALONE: Final[Mapping[str, float]] = {"nir_detail": 0.12, "eye_detail": 0.12}
+"""Cues that need no simulated attack to be judged by: what does not belong together is uncorrelated, with this deviation (0.06 to 0.10 between
+depth and light of different people). The ratio is never better than what one of them says alone."""
+_LEAST_DEVIATION: Final = 0.05
 _LOGARITHMIC: Final = {"depth_relief": 0.3, "nir_face": 0.02, "nir_contrast": 0.01, "nir_gain": 0.02}
 """Cues whose values are ratios of lengths or of light: their logarithms are weighed, from the least value on."""
 _FAR: Final = 6.0
@@ -46,7 +51,7 @@ class Vote:
 
     `course` float64 (4, n) is where live faces lie by pose (`of_pose`), `deviation` (n,) how far one deviates. `means` (1 + k, n) and
     `spreads` (1 + k, n, n) are the clouds in deviations from there, live faces first; `shares` (k,) weigh the attacks' and sum to 1.
-    `slope`, `offset` bring the ratio to scale.
+    `slope`, `offset` bring the ratio to scale. Above `noisy` nats of noise in the light the vote is not cast.
     `live` are the ratios of live faces, of people held out of the fit, and `attacks` by species those of simulated attacks, of people and
     species held out: what a rate is looked up in. Empty where they were not measured.
     """
@@ -60,6 +65,7 @@ class Vote:
     fail_llr: float
     slope: float = 1.0
     offset: float = 0.0
+    noisy: float = 1.0
     live: F64 = field(default_factory=lambda: np.zeros(0))
     attacks: Mapping[str, F64] = field(default_factory=dict)
     _held: dict[bytes, Parts] = field(default_factory=dict, init=False, repr=False)
@@ -71,10 +77,10 @@ class Vote:
         if self.shares.shape != (k - 1,) or (self.shares <= 0).any() or abs(float(self.shares.sum()) - 1.0) > 1e-6:
             raise ValueError("the shares of a vote's clouds are positive and sum to 1")
         numbers = (self.course, self.deviation, self.means, self.spreads, self.live, *self.attacks.values())
-        limits = (self.pass_llr, self.fail_llr, self.slope, self.offset)
+        limits = (self.pass_llr, self.fail_llr, self.slope, self.offset, self.noisy)
         finite = all(bool(np.isfinite(v).all()) for v in numbers) and bool(np.isfinite(limits).all())
-        if not finite or k < 2 or (self.deviation <= 0).any() or self.slope <= 0 or self.fail_llr > self.pass_llr:
-            raise ValueError("a vote's numbers are finite, deviations and slope positive, and it fails below where it abstains")
+        if not finite or k < 2 or (self.deviation <= 0).any() or min(self.slope, self.noisy) <= 0 or self.fail_llr > self.pass_llr:
+            raise ValueError("a vote's numbers are finite, deviations, slope and noise positive, and it fails below where it abstains")
         if not np.allclose(self.spreads, np.swapaxes(self.spreads, 1, 2)):
             raise ValueError("a vote's clouds are symmetric")
         np.linalg.cholesky(self.spreads)
@@ -104,10 +110,16 @@ class Vote:
     def log_lr(self, values: Mapping[str, float | None]) -> float | None:
         """Return the log-likelihood ratio of live over attack, in nats.
 
-        None when fewer than half of the cues were measured, or the head is turned by more than `MAX_TURN` degrees or nobody knows how far.
+        None when fewer than half of the cues were measured, the head is turned by more than `MAX_TURN` degrees or nobody knows how far, or
+        the light has more noise than `noisy`.
         """
         found, pose = row(values), pose_row(values)
-        return self.ratio(found, pose) if frontal(pose) and enough(found[None])[0] else None
+        return self.ratio(found, pose) if frontal(pose) and enough(found[None])[0] and not self.dazzled(values) else None
+
+    def dazzled(self, values: Mapping[str, float | None]) -> bool:
+        """Say whether the light is too noisy to be judged, as in strong sun: live faces and attacks then look alike."""
+        noise = values.get(NOISE)
+        return noise is not None and noise > self.noisy
 
     def ratio(self, found: F64, pose: F64) -> float:
         """Return the log-likelihood ratio of a `row` and a `pose_row`."""
@@ -118,7 +130,18 @@ class Vote:
         logs = norms - 0.5 * np.einsum("ki,kij,kj->k", off, inverses, off)
         top = float(logs[1:].max())
         ratio = float(logs[0]) - top - float(np.log(self.shares @ np.exp(logs[1:] - top)))
-        return self.slope * ratio + self.offset
+        return self.slope * min(ratio, self._alone(found, pose)) + self.offset
+
+    def _alone(self, found: F64, pose: F64) -> float:
+        """Return the least ratio of the cues that are judged alone: live faces of this pose against what does not belong together."""
+        usual, least = of_pose(pose[None])[0] @ self.course, np.inf
+        for name, apart in ALONE.items():
+            i = CUES.index(name)
+            if np.isfinite(found[i]):
+                wide = max(float(self.deviation[i]), _LEAST_DEVIATION)
+                short, over = max(min(found[i] - usual[i], 0.0) / wide, -_FAR), min(max(found[i], 0.0), 1.0) / apart
+                least = min(least, 0.5 * (over**2 - short**2) + float(np.log(apart / wide)))
+        return float(least)
 
     def _parts(self, known: npt.NDArray[np.intp]) -> Parts:
         """Return the clouds over the measured cues alone: their means, inverses and the logarithms of their heights."""
@@ -132,7 +155,8 @@ class Vote:
     def cast(self, liveness: Liveness) -> Liveness:
         """Return the liveness with the vote as one more cue, its probability at equal priors, and what incriminates most."""
         values = {c.name: c.value for c in liveness.cues}
-        ratio = self.log_lr(values)
+        cues = tuple(replace(c, limit=self.noisy) if c.name == NOISE else c for c in liveness.cues)
+        liveness, ratio = replace(liveness, cues=cues), self.log_lr(values)
         if ratio is None:
             return replace(liveness, cues=(*liveness.cues, Cue(NAME, None, "nats", self.pass_llr, Verdict.ABSTAIN)))
         verdict = Verdict.PASS if ratio >= self.pass_llr else Verdict.FAIL if ratio < self.fail_llr else Verdict.ABSTAIN

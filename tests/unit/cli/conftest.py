@@ -127,8 +127,8 @@ class FakeWiring(Wiring):
     def authenticator(self, store, policy):
         return FakeAuthenticator(self, store, policy)
 
-    def record(self, device, path, seconds, frames, on_count, consent=None, key=None):
-        self.asked = SimpleNamespace(seconds=seconds, frames=frames, consent=consent, key=key)
+    def record(self, device, path, seconds, frames, on_count, consent=None, key=None, wait_s=5.0):
+        self.asked = SimpleNamespace(seconds=seconds, frames=frames, consent=consent, key=key, wait_s=wait_s)
         count = 0
         for count, _ in enumerate(device.frames(), start=1):
             on_count(count)

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -16,6 +17,8 @@ from vultus.doctor import Check, State
 from vultus.errors import RecordingError
 from vultus.manifest import GraphStatus
 from vultus.types import Hint, Reason
+
+from .conftest import FakeDevice
 
 ALL = [name for name, *_ in _COMMANDS] + ["models", "models list", "models verify", "models build"]
 
@@ -86,8 +89,25 @@ def test_record(run, wiring, tmp_path):
     assert (wiring.asked.seconds, wiring.asked.frames) == (None, 3)
     again = run("record", out)
     assert (again.code, again.err) == (2, f"error: {out} exists: choose another name, or remove it first\n")
-    run("record", tmp_path / "n.mcap")
-    assert wiring.asked.seconds == 10.0
+    assert wiring.asked.wait_s == 5.0
+    run("record", tmp_path / "n.mcap", "--wait", "60")
+    assert (wiring.asked.seconds, wiring.asked.wait_s) == (10.0, 60.0)
+
+
+def test_a_silent_device_is_waited_for_as_long_as_asked(tmp_path):
+    """A frame set that comes late is recorded where --wait allows it and ends the recording where it does not."""
+    from vultus.cli.wiring import Wiring
+
+    class Slow(FakeDevice):
+        def _next(self, deadline):
+            if deadline is not None and deadline - time.monotonic() < 30:
+                raise TimeoutError
+            return super()._next(deadline)
+
+    with Slow(1).open() as device:
+        assert Wiring().record(device, tmp_path / "a.mcap", None, 1, lambda _: None, wait_s=60.0) == 1
+    with Slow(1).open() as device, pytest.raises(TimeoutError):
+        Wiring().record(device, tmp_path / "b.mcap", None, 1, lambda _: None)
 
 
 @pytest.mark.parametrize(("stop", "code"), [(KeyboardInterrupt(), 130), (TimeoutError(), 2)])
