@@ -46,6 +46,7 @@ LAYERS: tuple[frozenset[str], ...] = (
         {
             "calibration",
             "calibration_document",
+            "colour_fitting",
             "database",
             "device_fitting",
             "fitting",
@@ -58,7 +59,7 @@ LAYERS: tuple[frozenset[str], ...] = (
             "vote_fitting",
         }
     ),
-    frozenset({"anonymising", "attempts", "comparison", "embedding_export", "pipeline"}),
+    frozenset({"anonymising", "attempts", "colour_only", "comparison", "embedding_export", "pipeline"}),
     frozenset({"authenticator"}),
     frozenset({"bench", "demo", "doctor", "evaluate", "testing", "testing_lost"}),
     frozenset({"cli"}),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from models.recipes import landmarks, recogniser
+from models.recipes import landmarks, recapture, recogniser
 from models.recipes.detector import anchors, build_detector
 from models.recipes.layers import MEAN, SCALE
 from models.recipes.source import PACKAGE, SFACE, VERSION, YUNET, Member
@@ -119,6 +119,7 @@ def manifest(graphs: list[Built]) -> str:
         if graph.sha256 in figures:
             table["gate"] = figures[graph.sha256]
         tables.append(table)
+    tables.append(recapture.ENTRY)
     note = "# Written by `python -m models.recipes build`; do not edit.\n"
     return note + dump({"schema": SCHEMA, "graph": tables})
 

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus import _native
+from vultus.colour_only import ColourOnly
 from vultus.geometry import Relief, Surface, same_place
 from vultus.graphs import Graph, open_graph
 from vultus.manifest import Manifest
@@ -89,8 +90,8 @@ class Pipeline:
         self._landmarks = Landmarks(open_graph(manifest.entry("landmarks"), threads))
         self._limits = limits
         self._grid: U16 = np.zeros((depth_relief.GRID, depth_relief.GRID), np.uint16)
-        self._likeness = Likeness()
-        self._surfaces = Surfaces()
+        self._likeness, self._surfaces = Likeness(), Surfaces()
+        self._colour = ColourOnly(manifest, threads)
         self._buffers: dict[str, npt.NDArray[Any]] = {}
         self._last: tuple[int, str, Face] | None = None
         self._tracked = 0
@@ -170,8 +171,7 @@ class Pipeline:
         """Say whether the face moved by more than a third of its eye distance since the frame set before."""
         if self._last is None or self._last[1] != fs.device.serial or not 0 < fs.time_ns - self._last[0] <= _MOTION_NS:
             return False
-        shift = np.abs(face.landmarks.mean(0) - self._last[2].landmarks.mean(0))
-        return float(shift.max()) > face.eye_distance / 3
+        return float(np.abs(face.landmarks.mean(0) - self._last[2].landmarks.mean(0)).max()) > face.eye_distance / 3
 
     def _tracked_region(self, fs: FrameSet) -> Region | None:
         if self._last is None or self._tracked >= _TRACKED:
@@ -197,8 +197,7 @@ class Pipeline:
 
     def _liveness(self, fs: FrameSet, work: _Work, embeddings: Mapping[Modality, Embedding]) -> Liveness:
         rgb, nir = work.faces.get(Stream.RGB), work.faces.get(Stream.NIR)
-        face = next(iter(work.faces.values()))
-        source = fs.rgb if rgb is not None else fs.nir
+        face, source = next(iter(work.faces.values())), fs.rgb if rgb is not None else fs.nir
         wide: float | None = None
         there = self._carried(fs, face, fs.depth) if fs.depth is not None else None
         if fs.depth is not None and there is not None:
@@ -220,6 +219,7 @@ class Pipeline:
             *live.surface_cues(self._surface(rgb, where, in_nir, level, fs.depth, there, work), limits),
             *live.shape_cues(face, work.relief, limits),
             live.same_face_cue(embeddings.get(Modality.RGB), embeddings.get(Modality.NIR), limits),
+            *self._colour.cues(fs, work.luma, rgb),
         )
         return live.conclude(cues, work.relief, limits)
 
