@@ -1,4 +1,4 @@
-"""Run: python -m models.matching landmarks | forms [NAME ...] | fusions; VULTUS_DATA names the folder of the data sets. Prints Markdown; writes nothing."""
+"""Run: python -m models.matching landmarks | filters | forms [NAME ...] | fusions | thresholds; VULTUS_DATA names the data sets' folder. Prints Markdown."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
-from models.matching.faces import embed_all, open_detector, open_recogniser, rap3df
+from models.matching.faces import embed_all, open_detector, open_landmarks, open_recogniser, rap3df
+from models.matching.filters import likeness
 from models.matching.forms import FORMS
 from models.matching.landmarks import errors
 from models.matching.measure import SCORES, Weights, table
+from models.matching.thresholds import ratios
 from models.recipes.crops import data_folder
 
 SHIPS: Final = "closer look, NIR at colour's landmarks (ships)"
@@ -30,10 +32,14 @@ def main(arguments: list[str]) -> int:
     match arguments:
         case ["landmarks"]:
             rows = errors(data_folder())
+        case ["filters"]:
+            rows = likeness(data_folder())
         case ["forms", *names] if set(names) <= set(FORMS):
             rows = _forms(names or list(FORMS))
         case ["fusions"]:
             rows = _forms([SHIPS], FUSIONS)
+        case ["thresholds"]:
+            rows = _thresholds()
         case _:
             print(f"{__doc__}\nNAMES: {', '.join(FORMS)}", file=sys.stderr)
             return 2
@@ -42,11 +48,17 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
+def _thresholds() -> Iterator[str]:
+    shown = rap3df(data_folder(), open_detector(), open_landmarks())
+    people = np.unique([one.person for one in shown], return_inverse=True)[1].astype(np.int64)
+    return ratios(embed_all(open_recogniser(), shown, *FORMS[SHIPS]), people, SCORES)
+
+
 def _forms(names: list[str], scores: dict[str, Weights] | None = None) -> Iterator[str]:
-    shown = rap3df(data_folder(), open_detector())
+    shown = rap3df(data_folder(), open_detector(), open_landmarks())
     people = np.unique([one.person for one in shown], return_inverse=True)[1].astype(np.int64)
     graph = open_recogniser()
-    made = ((name, embed_all(graph, shown, FORMS[name][0], mirrored=FORMS[name][1])) for name in names)
+    made = ((name, embed_all(graph, shown, *FORMS[name])) for name in names)
     return table(list(made), people, scores or SCORES)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from models.matching.faces import F32, SIDE, Array, Form, Shown, carried, cut
+from models.matching.faces import F32, SIDE, Array, Form, Shown, carried, cut, shipped
 from models.recipes.crops import data_folder
 
 from vultus.geometry import TARGET
@@ -22,8 +22,8 @@ _SPREAD: Final = 14.0
 Change = Callable[[Shown, Array], Array]
 
 
-def plain(looks: str, *, registered: bool, filter_: str = "linear") -> Form:
-    """Cut at the landmarks of the `first` or the `closer` look, with `registered` NIR at those of colour."""
+def plain(looks: str, *, registered: bool, filter_: str = "ships") -> Form:
+    """Cut at the landmarks of a look that `Shown` names, with `registered` NIR at those of colour."""
 
     def form(one: Shown) -> dict[str, F32]:
         faces: dict[str, Face] = getattr(one, looks)
@@ -147,22 +147,26 @@ def _frontal(picture: Array, marks: F32) -> F32:
     return np.clip(seen * weight + seen[:, ::-1] * (1 - weight), 0, 255).astype(np.float32)
 
 
-FORMS: Final[dict[str, tuple[Form, bool]]] = {
-    "first look (before)": (plain("first", registered=False), False),
-    "first look, NIR at colour's landmarks": (plain("first", registered=True), False),
-    "closer look, each picture its own": (plain("closer", registered=False), False),
-    "closer look, NIR at colour's landmarks (ships)": (plain("closer", registered=True), False),
-    "closer look, both at the mean landmarks": (averaged, False),
-    "ships + cubic": (plain("closer", registered=True, filter_="cubic"), False),
-    "ships + Lanczos": (plain("closer", registered=True, filter_="lanczos"), False),
-    "ships + mirror image": (plain("closer", registered=True), True),
-    "ships + cubic + mirror image": (plain("closer", registered=True, filter_="cubic"), True),
-    "ships + seams filled": (changed(filled, None), False),
-    "ships + NIR median": (changed(None, median), False),
-    "ships + NIR bilateral": (changed(None, bilateral), False),
-    "ships + NIR fall-off": (changed(None, lit_evenly(2.0, 0.0)), False),
-    "ships + NIR fall-off and half the slope": (changed(None, lit_evenly(2.0, 0.5)), False),
-    "ships + NIR fall-off and slope": (changed(None, lit_evenly(2.0, 1.0)), False),
-    "turned to the front": (frontal, False),
+FORMS: Final[dict[str, tuple[Form, str]]] = {
+    "first look (before)": (plain("first", registered=False), "none"),
+    "first look, NIR at colour's landmarks": (plain("first", registered=True), "none"),
+    "detector's closer look, NIR at colour's landmarks": (plain("detector", registered=True), "none"),
+    "network twice, NIR at colour's landmarks": (plain("again", registered=True), "none"),
+    "closer look, each picture its own": (plain("closer", registered=False), "none"),
+    "closer look, both at the mean landmarks": (averaged, "none"),
+    "closer look, NIR at colour's landmarks (ships)": (shipped, "none"),
+    "ships, bilinear throughout": (plain("closer", registered=True, filter_="linear"), "none"),
+    "ships, cubic throughout": (plain("closer", registered=True, filter_="cubic"), "none"),
+    "ships, Lanczos throughout": (plain("closer", registered=True, filter_="lanczos"), "none"),
+    "ships + mirror image in references": (shipped, "references"),
+    "ships + mirror image": (shipped, "both"),
+    "ships + mirror image of NIR": (shipped, "nir"),
+    "ships + seams filled": (changed(filled, None), "none"),
+    "ships + NIR median": (changed(None, median), "none"),
+    "ships + NIR bilateral": (changed(None, bilateral), "none"),
+    "ships + NIR fall-off": (changed(None, lit_evenly(2.0, 0.0)), "none"),
+    "ships + NIR fall-off and half the slope": (changed(None, lit_evenly(2.0, 0.5)), "none"),
+    "ships + NIR fall-off and slope": (changed(None, lit_evenly(2.0, 1.0)), "none"),
+    "turned to the front": (frontal, "none"),
 }
-"""Name, crops, and whether the embedding of the mirror image is added."""
+"""Name, crops, and to whose embedding that of the mirror image is added, one of `faces.MIRRORS`."""

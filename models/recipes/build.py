@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from models.recipes import recogniser
+from models.recipes import landmarks, recapture, recogniser
 from models.recipes.detector import anchors, build_detector
 from models.recipes.layers import MEAN, SCALE
 from models.recipes.source import PACKAGE, SFACE, VERSION, YUNET, Member
@@ -16,6 +16,7 @@ from models.recipes.toml import dump
 
 MODELS: Final = Path(__file__).resolve().parents[1]
 SCHEMA: Final = 1
+LANDMARKS: Final = f"artefacts/landmarks_{landmarks.SIDE}x{landmarks.SIDE}.onnx"
 FIGURES: Final = MODELS / "figures.json"
 """What the gate measured, by the sha256 of the graph: figures of another graph never reach the manifest."""
 
@@ -30,8 +31,9 @@ class Built:
     inputs: dict[str, tuple[int, ...]]
     outputs: dict[str, tuple[int, ...]]
     preprocessing: dict[str, Any]
-    member: Member
+    source: dict[str, str]
     recipe: str
+    licence: str
 
     @property
     def sha256(self) -> str:
@@ -40,7 +42,10 @@ class Built:
 
 
 def build_all(weights: dict[Member, bytes]) -> list[Built]:
-    """Make every graph from the published weights; the same bytes every time."""
+    """Make every graph from the published weights, and the landmark network's from its own; the same bytes every time.
+
+    Raises FileNotFoundError when the landmark network was never trained.
+    """
     raw = {"channels": "BGR", "mean": 0.0, "scale": 1.0}
     normalised = {"channels": "RGB", "mean": MEAN, "scale": SCALE}
     graphs = []
@@ -49,11 +54,41 @@ def build_all(weights: dict[Member, bytes]) -> list[Built]:
         count = anchors(width, height)
         outputs: dict[str, tuple[int, ...]] = {"scores": (count, 1), "boxes": (count, 4), "points": (count, 10)}
         file = f"artefacts/yunet_{width}x{height}.onnx"
-        graphs.append(Built(role, file, data, {"input": (1, 3, height, width)}, outputs, raw, YUNET, "models/recipes/detector.py"))
+        graphs.append(
+            Built(
+                role,
+                file,
+                data,
+                {"input": (1, 3, height, width)},
+                outputs,
+                raw,
+                published(YUNET),
+                "models/recipes/detector.py",
+                YUNET.licence,
+            )
+        )
+    graphs.append(trained(raw))
     data = recogniser.build_split(weights[SFACE])
     file, recipe = "artefacts/sface_int8.onnx", "models/recipes/recogniser.py"
-    graphs.append(Built("recogniser", file, data, recogniser.INPUT, recogniser.OUTPUT, normalised, SFACE, recipe))
+    graphs.append(Built("recogniser", file, data, recogniser.INPUT, recogniser.OUTPUT, normalised, published(SFACE), recipe, SFACE.licence))
     return graphs
+
+
+def published(member: Member) -> dict[str, str]:
+    """Return where the weights of a file come from."""
+    return {"package": PACKAGE, "version": VERSION, "member": member.name, "sha256": member.sha256, "upstream": member.upstream}
+
+
+def trained(preprocessing: dict[str, Any]) -> Built:
+    """Write the landmark network's graph around the weights that lie in it: its numbers come from training, all else from the recipe."""
+    path = MODELS / LANDMARKS
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing; it comes with the repository, or from `python -m models.training.landmarks make`")
+    data = landmarks.build_landmarks(landmarks.read_weights(path.read_bytes()))
+    source = {**published(YUNET), "training": "models/training/landmarks/runs/made.toml"}
+    return Built(
+        "landmarks", LANDMARKS, data, landmarks.INPUT, landmarks.OUTPUT, preprocessing, source, "models/recipes/landmarks.py", YUNET.licence
+    )
 
 
 def write_all(graphs: list[Built], folder: Path) -> None:
@@ -74,22 +109,17 @@ def manifest(graphs: list[Built]) -> str:
             "file": graph.file,
             "sha256": graph.sha256,
             "bytes": len(graph.data),
-            "licence": graph.member.licence,
+            "licence": graph.licence,
             "recipe": graph.recipe,
             "inputs": _tensors(graph.inputs),
             "outputs": _tensors(graph.outputs),
             "preprocessing": graph.preprocessing,
-            "source": {
-                "package": PACKAGE,
-                "version": VERSION,
-                "member": graph.member.name,
-                "sha256": graph.member.sha256,
-                "upstream": graph.member.upstream,
-            },
+            "source": graph.source,
         }
         if graph.sha256 in figures:
             table["gate"] = figures[graph.sha256]
         tables.append(table)
+    tables.append(recapture.ENTRY)
     note = "# Written by `python -m models.recipes build`; do not edit.\n"
     return note + dump({"schema": SCHEMA, "graph": tables})
 

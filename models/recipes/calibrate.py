@@ -23,6 +23,7 @@ from vultus.manifest import load_manifest
 from vultus.stages.align import align_rgb
 from vultus.stages.detect import Detector
 from vultus.stages.embed import embed
+from vultus.stages.landmarks import Landmarks
 from vultus.types import Frame, Modality, Stream
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,19 +60,19 @@ def extract(root: Path, names: list[Path]) -> tuple[npt.NDArray[np.float32], npt
     """Return RGB and rendered-NIR embeddings of the pictures, and the indices of those in which no face was found."""
     manifest = load_manifest(ROOT / "models")
     detector = Detector(open_graph(manifest.entry("detector")), open_graph(manifest.entry("detector_near")))
-    graph = open_graph(manifest.entry("recogniser"))
+    landmarks, graph = Landmarks(open_graph(manifest.entry("landmarks"))), open_graph(manifest.entry("recogniser"))
     mean, scale = graph.entry.mean, graph.entry.scale
     rng = np.random.default_rng(_SEED)
     rgb, nir, missed = [], [], []
     for i, name in enumerate(names):
         frame = Frame(Stream.RGB, pictures.read(root / name), 0)
-        faces = detector.find(frame.data, Stream.RGB)
+        faces = detector.search(frame.data, Stream.RGB)
         if not faces:
             missed.append(i)
             continue
         centre = np.array([frame.width, frame.height]) / 2
         face = max(faces, key=lambda f: f.box[2] * f.box[3] - 2 * float(((f.landmarks.mean(0) - centre) ** 2).sum()))
-        crop = align_rgb(frame, detector.closer(frame.data, face).landmarks, graph.input, mean=mean, scale=scale)
+        crop = align_rgb(frame, landmarks.closer(frame.data, face).landmarks, graph.input, mean=mean, scale=scale)
         colour = embed(graph, crop)
         graph.input[0, :] = (render_nir(graph.input[0] / scale + mean, rng) - mean) * scale
         grey = embed(graph, crop)

@@ -68,7 +68,9 @@ def run_gate(weights: dict[Member, bytes]) -> list[Figure]:
         }
         for data_set, faces in (("lfw", lfw), ("rap3df-2017", rap))
     ]
-    document = {recogniser.sha256: rows, detector.sha256: found}
+    kept = json.loads(FIGURES.read_text(encoding="utf-8")) if FIGURES.is_file() else {}
+    others = {entry.sha256: kept[entry.sha256] for entry in manifest.entries if entry.sha256 in kept}
+    document = {**others, recogniser.sha256: rows, detector.sha256: found}
     FIGURES.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     return rows
 

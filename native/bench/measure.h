@@ -28,6 +28,10 @@ enum {
     bytes_register_through_u16 = FRAME * 8,
     bytes_dot_f32 = ROWS * DIM * 4,
     bytes_dot_i8 = ROWS * DIM,
+    /* 14 x 14 x 512 to 512; 28 x 28 x 256; 7 x 7 x 1024 to 128: shapes of the recogniser. */
+    bytes_point_u8 = 196 * 512 * 2 + 512 / 64 * (1024 + 512 * 64),
+    bytes_depth_u8 = 784 * 256 * 2 + 256 / 64 * 2560,
+    bytes_head_u8 = 49 * 1024 * 129,
     bytes_stem_f32 = 4 * (3 * FACE + VULTUS_STEM_WEIGHTS) + FACE / 4 * 128
 };
 

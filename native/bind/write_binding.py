@@ -1,4 +1,4 @@
-"""Write the C source of `vultus._core` from the public header: `write_binding.py core.h _core.c`."""
+"""Write the C source of `vultus._core` from the public headers: `write_binding.py core.h layers.h _core.c`."""
 
 from __future__ import annotations
 
@@ -20,10 +20,12 @@ def declarations(header: str) -> str:
     return re.sub(r"/\*.*?\*/", "", body, flags=re.DOTALL)
 
 
-def main(header: str, output: str) -> None:
-    """Write `output`."""
+def main(*names: str) -> None:
+    """Write the last file from the declarations of the others."""
+    *headers, output = names
     ffi = cffi.FFI()
-    ffi.cdef(declarations(pathlib.Path(header).read_text(encoding="utf-8")))
+    for header in headers:
+        ffi.cdef(declarations(pathlib.Path(header).read_text(encoding="utf-8")))
     ffi.set_source("vultus._core", '#include "vultus/core.h"')
     ffi.emit_c_code(output)
 

@@ -17,4 +17,7 @@ double number(double largest);
  * large to try. */
 void *buffer(int width, int height, int bytes, ptrdiff_t stride, enum guard guard, size_t *size);
 
+/* Layers in 8-bit integers, good and bad. Returns the status, -1 when it was not tried. */
+int run_layers(void);
+
 #endif

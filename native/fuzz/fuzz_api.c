@@ -13,7 +13,7 @@
 enum { ENTRY_COUNT = 13, YUYV = 11 };
 
 struct call {
-    int width, height, out_width, out_height, rect[4], low, high, flag, planes;
+    int width, height, out_width, out_height, rect[4], low, high, flag, cubic, planes;
     ptrdiff_t stride, out_stride;
     enum guard guard;
     double matrix[6];
@@ -23,7 +23,7 @@ struct call {
 static struct call draw_call(void)
 {
     struct call c = {.width = side(), .height = side(), .out_width = side(), .out_height = side(), .low = (int)draw(300) - 2,
-                     .high = (int)draw(300) - 2, .flag = (int)draw(2), .planes = draw(9) ? 1 + 2 * (int)draw(2) : (int)draw(5) - 1,
+                     .high = (int)draw(300) - 2, .flag = (int)draw(2), .cubic = (int)draw(2), .planes = draw(9) ? 1 + 2 * (int)draw(2) : (int)draw(5) - 1,
                      .guard = (enum guard)draw(2), .gain = (float)fabs(number(3)), .scale = (float)number(2)};
     const double size[6] = {2, 1, 40, 1, 2, 40};
     for (int i = 0; i < 6; i++)
@@ -45,11 +45,11 @@ static int call_entry(int entry, const struct call *c, const void *src, const vo
     switch (entry) {
     case 0:
     case 1:
-        return vultus_warp_rgb_u8(src, w, h, stride, c->matrix, c->flag, c->scale, 1, out, ow, oh);
+        return vultus_warp_rgb_u8(src, w, h, stride, c->matrix, c->cubic, c->flag, c->scale, 1, out, ow, oh);
     case 2:
-        return vultus_warp_grey_u8(src, w, h, stride, c->matrix, c->gain, NULL, c->scale, 1, out, c->planes, ow, oh);
+        return vultus_warp_grey_u8(src, w, h, stride, c->matrix, c->cubic, c->gain, NULL, c->scale, 1, out, c->planes, ow, oh);
     case 3:
-        return vultus_warp_grey_u16(src, w, h, stride, c->matrix, c->gain, NULL, c->scale, 1, out, c->planes, ow, oh);
+        return vultus_warp_grey_u16(src, w, h, stride, c->matrix, c->cubic, c->gain, NULL, c->scale, 1, out, c->planes, ow, oh);
     case 4:
         return vultus_warp_depth_u16(src, w, h, stride, c->matrix, out, ow, oh);
     case 5:
@@ -74,7 +74,7 @@ static int call_entry(int entry, const struct call *c, const void *src, const vo
 /* Run entry number `entry`; the second input and the output come out of the same arguments. Returns -1 when it was not tried. */
 static int run(int entry, struct call *c, void *out[2], size_t *out_size)
 {
-    const int wide = entry & 1, bytes = entry < 2 || entry == 8 ? 3 : wide + 1, warp = entry < 5;
+    const int wide = entry & 1 || entry == 4, bytes = entry < 2 || entry == 8 ? 3 : wide + 1, warp = entry < 5;
     const int out_bytes = entry == 8 ? 1 : entry == YUYV ? 3 : bytes;
     size_t size, second;
     c->stride = stride_of(c->width, bytes);
@@ -134,7 +134,8 @@ int main(int argc, char **argv)
         void *out[2];
         size_t size = 0;
         struct call c = draw_call();
-        const int entry = (int)draw(ENTRY_COUNT + 1), status = entry < ENTRY_COUNT ? run(entry, &c, out, &size) : run_dot();
+        const int entry = (int)draw(ENTRY_COUNT + 2);
+        const int status = entry < ENTRY_COUNT ? run(entry, &c, out, &size) : entry == ENTRY_COUNT ? run_dot() : run_layers();
         good += status == VULTUS_OK;
         refused += status > VULTUS_OK;
         for (size_t k = 0; status > VULTUS_OK && k < size; k++)

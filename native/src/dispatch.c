@@ -19,7 +19,7 @@ static const char *const op_names[VULTUS_OP_COUNT] = {
 #if defined(__aarch64__)
 static const char *const isa_names[VULTUS_ISA_COUNT] = {[VULTUS_ISA_ref] = "ref", [VULTUS_ISA_neon] = "neon"};
 #else
-static const char *const isa_names[VULTUS_ISA_COUNT] = {[VULTUS_ISA_ref] = "ref", [VULTUS_ISA_avx2] = "avx2", [VULTUS_ISA_avx512] = "avx512"};
+static const char *const isa_names[VULTUS_ISA_COUNT] = {[VULTUS_ISA_ref] = "ref", [VULTUS_ISA_avx2] = "avx2", [VULTUS_ISA_avxvnni] = "avxvnni", [VULTUS_ISA_avx512] = "avx512"};
 #endif
 
 /* The highest ISA that may run, plus one; 0 = not asked yet. Two threads that ask at once find the same answer. */
@@ -80,7 +80,7 @@ int vultus_force_isa(const char *name)
         return VULTUS_OK;
     }
     for (int isa = 0; isa <= best; isa++) {
-        if (strcmp(name, isa_names[isa]) == 0) {
+        if (strcmp(name, isa_names[isa]) == 0 && vultus_cpu_has((enum vultus_isa)isa)) {
             atomic_store(&allowed, isa + 1);
             return VULTUS_OK;
         }

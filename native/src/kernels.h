@@ -4,6 +4,7 @@
 #ifndef VULTUS_KERNELS_H
 #define VULTUS_KERNELS_H
 
+#include "layer_args.h"
 #include "vultus/core.h"
 
 struct vultus_warp_rgb_u8_args {
@@ -11,7 +12,7 @@ struct vultus_warp_rgb_u8_args {
     int width, height;
     ptrdiff_t stride;
     double matrix[6];
-    int bgr;
+    int cubic, bgr;
     float scale, offset;
     float *out;
     int out_width, out_height;
@@ -23,6 +24,7 @@ struct vultus_warp_rgb_u8_args {
         int width, height; \
         ptrdiff_t stride; \
         double matrix[6]; \
+        int cubic; \
         float gain; \
         const float *lut; \
         float scale, offset; \

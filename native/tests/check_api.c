@@ -13,21 +13,21 @@ static void check_warps(void)
     uint8_t *src = forbidden();
     float *out = forbidden();
     const double nan_matrix[6] = {1, 0, NAN, 0, 1, 0};
-    EXPECT(vultus_warp_rgb_u8(NULL, 4, 4, 12, identity, 0, 1, 0, out, 4, 4) == VULTUS_NULL_POINTER, 4, 4);
-    EXPECT(vultus_warp_rgb_u8(src, 4, 4, 12, identity, 0, 1, 0, NULL, 4, 4) == VULTUS_NULL_POINTER, 4, 4);
-    EXPECT(vultus_warp_rgb_u8(src, 4, 4, 12, NULL, 0, 1, 0, out, 4, 4) == VULTUS_NULL_POINTER, 4, 4);
-    EXPECT(vultus_warp_rgb_u8(src, -1, 4, 12, identity, 0, 1, 0, out, 4, 4) == VULTUS_BAD_SIZE, -1, 4);
-    EXPECT(vultus_warp_rgb_u8(src, VULTUS_MAX_SIDE + 1, 4, 1 << 20, identity, 0, 1, 0, out, 4, 4) == VULTUS_BAD_SIZE, 8193, 4);
-    EXPECT(vultus_warp_rgb_u8(src, 4, 4, 12, identity, 0, 1, 0, out, 4, -4) == VULTUS_BAD_SIZE, 4, -4);
-    EXPECT(vultus_warp_rgb_u8(src, 4, 4, 11, identity, 0, 1, 0, out, 4, 4) == VULTUS_BAD_STRIDE, 4, 4);
-    EXPECT(vultus_warp_rgb_u8(src, 4, 4, -12, identity, 0, 1, 0, out, 4, 4) == VULTUS_BAD_STRIDE, 4, 4);
-    EXPECT(vultus_warp_rgb_u8(src, 4, 4, INT32_MAX, identity, 0, 1, 0, out, 4, 4) == VULTUS_BAD_STRIDE, 4, 4);
-    EXPECT(vultus_warp_rgb_u8(src, 4, 4, 12, nan_matrix, 0, 1, 0, out, 4, 4) == VULTUS_BAD_NUMBER, 4, 4);
-    EXPECT(vultus_warp_rgb_u8(src, 4, 4, 12, identity, 0, INFINITY, 0, out, 4, 4) == VULTUS_BAD_NUMBER, 4, 4);
-    EXPECT(vultus_warp_grey_u16((uint16_t *)(void *)src, 4, 4, 9, identity, 1, NULL, 1, 0, out, 1, 4, 4) == VULTUS_BAD_STRIDE, 4, 4);
-    EXPECT(vultus_warp_grey_u8(src, 4, 4, 4, identity, 1, NULL, 1, 0, out, 2, 4, 4) == VULTUS_BAD_SIZE, 4, 4);
-    EXPECT(vultus_warp_grey_u8(src, 4, 4, 4, identity, -1, NULL, 1, 0, out, 1, 4, 4) == VULTUS_BAD_NUMBER, 4, 4);
-    EXPECT(vultus_warp_grey_u8(src, 4, 4, 4, identity, NAN, NULL, 1, 0, out, 1, 4, 4) == VULTUS_BAD_NUMBER, 4, 4);
+    EXPECT(vultus_warp_rgb_u8(NULL, 4, 4, 12, identity, 0, 0, 1, 0, out, 4, 4) == VULTUS_NULL_POINTER, 4, 4);
+    EXPECT(vultus_warp_rgb_u8(src, 4, 4, 12, identity, 0, 0, 1, 0, NULL, 4, 4) == VULTUS_NULL_POINTER, 4, 4);
+    EXPECT(vultus_warp_rgb_u8(src, 4, 4, 12, NULL, 0, 0, 1, 0, out, 4, 4) == VULTUS_NULL_POINTER, 4, 4);
+    EXPECT(vultus_warp_rgb_u8(src, -1, 4, 12, identity, 0, 0, 1, 0, out, 4, 4) == VULTUS_BAD_SIZE, -1, 4);
+    EXPECT(vultus_warp_rgb_u8(src, VULTUS_MAX_SIDE + 1, 4, 1 << 20, identity, 0, 0, 1, 0, out, 4, 4) == VULTUS_BAD_SIZE, 8193, 4);
+    EXPECT(vultus_warp_rgb_u8(src, 4, 4, 12, identity, 0, 0, 1, 0, out, 4, -4) == VULTUS_BAD_SIZE, 4, -4);
+    EXPECT(vultus_warp_rgb_u8(src, 4, 4, 11, identity, 0, 0, 1, 0, out, 4, 4) == VULTUS_BAD_STRIDE, 4, 4);
+    EXPECT(vultus_warp_rgb_u8(src, 4, 4, -12, identity, 0, 0, 1, 0, out, 4, 4) == VULTUS_BAD_STRIDE, 4, 4);
+    EXPECT(vultus_warp_rgb_u8(src, 4, 4, INT32_MAX, identity, 0, 0, 1, 0, out, 4, 4) == VULTUS_BAD_STRIDE, 4, 4);
+    EXPECT(vultus_warp_rgb_u8(src, 4, 4, 12, nan_matrix, 0, 0, 1, 0, out, 4, 4) == VULTUS_BAD_NUMBER, 4, 4);
+    EXPECT(vultus_warp_rgb_u8(src, 4, 4, 12, identity, 0, 0, INFINITY, 0, out, 4, 4) == VULTUS_BAD_NUMBER, 4, 4);
+    EXPECT(vultus_warp_grey_u16((uint16_t *)(void *)src, 4, 4, 9, identity, 0, 1, NULL, 1, 0, out, 1, 4, 4) == VULTUS_BAD_STRIDE, 4, 4);
+    EXPECT(vultus_warp_grey_u8(src, 4, 4, 4, identity, 0, 1, NULL, 1, 0, out, 2, 4, 4) == VULTUS_BAD_SIZE, 4, 4);
+    EXPECT(vultus_warp_grey_u8(src, 4, 4, 4, identity, 0, -1, NULL, 1, 0, out, 1, 4, 4) == VULTUS_BAD_NUMBER, 4, 4);
+    EXPECT(vultus_warp_grey_u8(src, 4, 4, 4, identity, 0, NAN, NULL, 1, 0, out, 1, 4, 4) == VULTUS_BAD_NUMBER, 4, 4);
     release();
 }
 

@@ -46,9 +46,9 @@ static void *source(const struct shape *s, int channels, int element)
 static void rgb(const struct shape *s, const void *kernel)
 {
     const size_t size = 3 * (size_t)(s->out_width * s->out_height) * sizeof(float);
-    for (int bgr = 0; bgr < 2; bgr++) {
+    for (int way = 0; way < 4; way++) {
         struct vultus_warp_rgb_u8_args args = {.src = source(s, 3, 1), .width = s->width, .height = s->height, .stride = s->stride,
-                                               .bgr = bgr, .scale = 0.0078125f, .offset = -0.99609375f,
+                                               .cubic = way / 2, .bgr = way % 2, .scale = 0.0078125f, .offset = -0.99609375f,
                                                .out_width = s->out_width, .out_height = s->out_height};
         memcpy(args.matrix, s->matrix, sizeof args.matrix);
         float *expected = args.out = guarded(size, s->guard);
@@ -71,10 +71,10 @@ void check_warp_rgb_u8(void (*kernel)(const struct vultus_warp_rgb_u8_args *))
         float *lut = guarded(256 * sizeof(float), s->guard); \
         for (int i = 0; i < 256; i++) \
             lut[i] = (float)(i * i) / 255.0f; \
-        for (int way = 0; way < 4; way++) { \
-            const int planes = way < 2 ? 1 : 3; \
+        for (int way = 0; way < 8; way++) { \
+            const int planes = way % 4 < 2 ? 1 : 3; \
             struct vultus_warp_grey_u##bits##_args args = {.src = source(s, 1, bits / 8), .width = s->width, .height = s->height, \
-                .stride = s->stride, .gain = way % 2 ? 3.7f / (1 << (bits - 8)) : 1.0f / (1 << (bits - 8)), .lut = way % 2 ? lut : NULL, \
+                .stride = s->stride, .cubic = way / 4, .gain = way % 2 ? 3.7f / (1 << (bits - 8)) : 1.0f / (1 << (bits - 8)), .lut = way % 2 ? lut : NULL, \
                 .scale = 0.5f, .offset = -3.0f, .planes = planes, .out_width = s->out_width, .out_height = s->out_height}; \
             memcpy(args.matrix, s->matrix, sizeof args.matrix); \
             float *expected = args.out = guarded(size * (size_t)planes, s->guard); \

@@ -7,7 +7,7 @@
     static void run_##op##_##isa(void) \
     { \
         const int before = failures; \
-        if (VULTUS_ISA_##isa > vultus_cpu_isa()) { \
+        if (!vultus_cpu_has(VULTUS_ISA_##isa)) { \
             skipped++; \
             printf("skipped %s %s: this machine has no %s\n", #op, #isa, #isa); \
             return; \

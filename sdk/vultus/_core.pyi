@@ -5,6 +5,7 @@ from typing import Any, TypeAlias
 _Pointer: TypeAlias = Any
 
 class _Lib:
+    VULTUS_HEAD_OUT: int
     VULTUS_OK: int
     VULTUS_STEM_SCRATCH: int
     VULTUS_STEM_SIDE: int
@@ -22,6 +23,7 @@ class _Lib:
         height: int,
         stride: int,
         matrix: _Pointer,
+        cubic: int,
         bgr: int,
         scale: float,
         offset: float,
@@ -37,6 +39,7 @@ class _Lib:
         height: int,
         stride: int,
         matrix: _Pointer,
+        cubic: int,
         gain: float,
         lut: _Pointer,
         scale: float,
@@ -146,6 +149,29 @@ class _Lib:
     vultus_dot_i8 = vultus_dot_f32
     def vultus_stem_f32(
         self, weights: _Pointer, count: int, planes: _Pointer, zero: int, out: _Pointer, scratch: _Pointer, room: int, /
+    ) -> int: ...
+    def vultus_packed_size(self, count: int, made: int, /) -> int: ...
+    def vultus_pack_point(
+        self,
+        weights: _Pointer,
+        bias: _Pointer,
+        scale: _Pointer,
+        slope: _Pointer,
+        step: _Pointer,
+        count: int,
+        made: int,
+        zero_in: int,
+        packed: _Pointer,
+        room: int,
+        /,
+    ) -> int: ...
+    def vultus_pack_depth(
+        self, weights: _Pointer, bias: _Pointer, scale: _Pointer, channels: int, zero_in: int, packed: _Pointer, room: int, /
+    ) -> int: ...
+    def vultus_layers_room(self, layers: _Pointer, count: int, /) -> int: ...
+    def vultus_layers_u8(self, layers: _Pointer, count: int, levels: _Pointer, out: _Pointer, scratch: _Pointer, room: int, /) -> int: ...
+    def vultus_head_u8(
+        self, levels: _Pointer, pixels: int, channels: int, weights: _Pointer, bias: _Pointer, scale: _Pointer, out: _Pointer, /
     ) -> int: ...
     def vultus_word_write(self, piece: _Pointer, size: int, number: int, pieces: int, line: _Pointer, /) -> int: ...
     def vultus_word_read(self, line: _Pointer, word: _Pointer, repaired: _Pointer, /) -> int: ...

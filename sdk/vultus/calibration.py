@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from vultus.calibration_document import read_document
 from vultus.errors import CalibrationError
+from vultus.stages.colour import ColourVote
 from vultus.stages.liveness import Limits
 from vultus.stages.match import compare
 from vultus.stages.space import Space
@@ -163,6 +164,7 @@ class Calibration:
     vote: Vote | None = None
     space: Space | None = None
     joint: Joint | None = None
+    colour: ColourVote | None = None
 
     def scores(self, probes: Sequence[Embedding], references: Mapping[Modality, F32]) -> tuple[PairScore, ...]:
         """Compare probes with references where the tables were fitted: in the sensor's own space, or as the recogniser gave them."""
@@ -173,11 +175,13 @@ class Calibration:
     def voted(
         self, liveness: Liveness | None, iapar: float | None = None, bpcer: float | None = None, *, beyond: bool = False
     ) -> Liveness | None:
-        """Return the liveness with the sensor's own vote, aimed at a policy's rates, where a face was judged.
+        """Return the liveness with the vote over colour alone and the sensor's own, aimed at a policy's rates, where a face was judged.
 
         Without a vote, or for rates that it cannot support (unless `beyond`), no vote is added: a policy that asks for one then refuses.
         """
         aimed = None if self.vote is None else self.vote.aimed(iapar, bpcer, beyond=beyond)
+        if liveness is not None and self.colour is not None:
+            liveness = self.colour.cast(liveness)
         return liveness if liveness is None or aimed is None else aimed.cast(liveness)
 
     def table(self, probe: Modality, reference: Modality, source: Source) -> PairTable | None:
@@ -198,14 +202,15 @@ class Calibration:
 
 
 def load(folder: Path) -> Calibration:
-    """Read the shipped calibration from `folder`: match.json and liveness.json; raises CalibrationError."""
+    """Read the shipped calibration from `folder`: match.json, liveness.json and colour.json; raises CalibrationError."""
     match, live = read_document(folder / "match.json"), read_document(folder / "liveness.json")
     try:
         tables = {t.pair: t for t in (_table(raw) for raw in match["pairs"])}
         limits = Limits(**{k: float(v["value"]) for k, v in live["limits"].items()})
+        colour = ColourVote.from_dict(read_document(folder / "colour.json")["colour"])
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise CalibrationError(f"the calibration in {folder} lacks or garbles a field ({error}); reinstall vultus") from None
-    return Calibration(f"{match['id']}+{live['id']}", match["graph"], tables, limits)
+    return Calibration(f"{match['id']}+{live['id']}", match["graph"], tables, limits, colour=colour)
 
 
 def carry(base: Calibration, path: Path) -> Calibration:
@@ -221,10 +226,11 @@ def carry(base: Calibration, path: Path) -> Calibration:
         vote = _vote(document["vote"]) if "vote" in document else None
         space = _space(document["space"]) if "space" in document else None
         joint = _joint(source, document["joint"]) if "joint" in document else None
+        colour = ColourVote.from_dict(document["colour"]) if "colour" in document else base.colour
         name = f"{base.id}+{document['id']}"
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise CalibrationError(f"{path} lacks or garbles a field ({error}); run 'vultus calibrate' again") from None
-    return Calibration(name, base.graph, tables, base.limits, identity, vote, space, joint)
+    return Calibration(name, base.graph, tables, base.limits, identity, vote, space, joint, colour)
 
 
 def _carried(source: PairTable, raw: Mapping[str, Any]) -> PairTable:

@@ -13,14 +13,17 @@ import numpy.typing as npt
 from vultus.types import F32, Face
 
 SIDE: Final = 112
+_APART: Final = 0.25
+"""Distance, in extents of the landmarks, up to which two sets of landmarks belong to one face: a quarter of it."""
 MAX_TURN: Final = 35.0
 """Degrees of yaw or pitch beyond which a face is neither recognised nor judged; the recogniser's misses are heads turned farther than this."""
 TARGET: Final = np.array([[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]])
 """Where the five landmarks go in the 112 x 112 crop; the recogniser was trained on this alignment (OpenCV Zoo, SFace)."""
 
-CUT: Final = 2
+CUT: Final = 4
 """How a face is cut out for the recogniser; raised when that changes, because embeddings of two ways are not compared: 1 at the landmarks of
-the first look, 2 at the mean of two closer looks, and in NIR at those of the colour picture where the two are registered."""
+the first look, 2 at the mean of two closer looks of the detector, and in NIR at those of the colour picture where the two are registered,
+3 at the landmarks of a network of their own, 4 by a cubic filter where that enlarges the face."""
 
 _MODEL: Final = np.array([[-31.5, 0.0, 0.0], [31.5, 0.0, 0.0], [0.0, 37.0, -30.0], [-25.0, 69.0, -8.0], [25.0, 69.0, -8.0]])
 """Five landmarks of a mean adult head in mm, x right, y down, z away from the camera (eye distance 63 mm, ISO/TR 7250-2)."""
@@ -96,6 +99,12 @@ def _aim(target: bytes) -> tuple[list[float], list[float], float, float]:
     off = points - points.mean(0)
     tx, ty = (off / float((off * off).sum())).T.tolist()
     return tx, ty, float(points[:, 0].mean()), float(points[:, 1].mean())
+
+
+def same_place(marks: F32, others: F32) -> bool:
+    """Say whether two sets of landmarks have one centre, to a quarter of their extent."""
+    extent = float(np.ptp(others, axis=0).max())
+    return float(np.abs(marks.mean(0) - others.mean(0)).max()) <= _APART * extent
 
 
 @dataclass(frozen=True, slots=True)

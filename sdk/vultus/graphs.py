@@ -1,4 +1,4 @@
-"""Sessions of the graphs that ship; the only module that imports onnxruntime, and only when a graph is opened."""
+"""The graphs that ship, opened to be run; the only module that imports onnxruntime, and only for a graph that the core does not run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ import numpy.typing as npt
 from vultus import optimised
 from vultus.errors import ModelMismatch, ModelMissing
 from vultus.manifest import GraphEntry, GraphStatus, Manifest, TensorSpec, load_manifest
+from vultus.onnx_reader import read_onnx
 from vultus.stem import CROP, INPUT, KEY, Stem, unpack
+from vultus.trunk import EMBEDDING, Trunk, build_trunk, pays
 
 __all__ = [
     "Graph",
@@ -44,17 +46,18 @@ class Graph:
     Not thread-safe: give each thread its own Graph.
     """
 
-    __slots__ = ("_binding", "_fed", "_outputs", "_session", "_stem", "entry", "input")
+    __slots__ = ("_binding", "_fed", "_outputs", "_session", "_stem", "_trunk", "entry", "input")
 
-    def __init__(self, entry: GraphEntry, session: Any, stem: Stem | None = None) -> None:
+    def __init__(self, entry: GraphEntry, session: Any = None, stem: Stem | None = None, trunk: Trunk | None = None) -> None:
         self.entry = entry
-        self._session = session
-        self._stem = stem
-        self._binding = session.io_binding()
+        self._session, self._stem, self._trunk = session, stem, trunk
         self.input: npt.NDArray[Any] = _allocate(entry.inputs[0])
         fed = entry.inputs[0] if stem is None else _AFTER_STEM
         self._fed = self.input if stem is None else _allocate(fed)
         self._outputs = tuple(_allocate(spec) for spec in entry.outputs)
+        if session is None:
+            return
+        self._binding = session.io_binding()
         self._bind(self._binding.bind_input, fed, self._fed)
         for spec, array in zip(entry.outputs, self._outputs, strict=True):
             self._bind(self._binding.bind_output, spec, array)
@@ -62,6 +65,11 @@ class Graph:
     @staticmethod
     def _bind(bind: Any, spec: TensorSpec, array: npt.NDArray[Any]) -> None:
         bind(spec.name, "cpu", 0, array.dtype.type, spec.shape, array.ctypes.data)
+
+    @property
+    def engine(self) -> str:
+        """What runs it: "core", or "onnxruntime", alone or after a stem in the core."""
+        return "onnxruntime" if self._trunk is None else "core"
 
     @property
     def sha256(self) -> str:
@@ -72,6 +80,9 @@ class Graph:
         """Run on what `input` holds and return the outputs in the manifest's order, valid until the next call."""
         if self._stem is not None:
             self._stem.run(self.input, self._fed)
+        if self._trunk is not None:
+            self._trunk.run(self._fed, self._outputs[0])
+            return self._outputs
         self._session.run_with_iobinding(self._binding)
         return self._outputs
 
@@ -82,11 +93,15 @@ class Graph:
 def open_graph(entry: GraphEntry, threads: int = 1) -> Graph:
     """Open a graph on the CPU.
 
-    The file is read once, its hash is checked and the session is made from those very bytes, or from what `optimise` made of them.
+    The file is read once, its hash is checked and what runs is made from those very bytes: by the core where it has kernels for the graph
+    and this processor, always on one thread, elsewhere by ONNX Runtime, there also from what `optimise` made of them.
     Raises ModelMissing, ModelAltered, or ModelMismatch when the tensors are not those that the manifest states.
     """
     if threads < 1:
         raise ValueError(f"threads must be at least 1; got {threads}")
+    graph = _in_core(entry)
+    if graph is not None:
+        return graph
     ready = optimised.find(entry, runtime_version())
     session = _session(entry, entry.read(), threads) if ready is None else _session(entry, ready, threads, ready=True)
     stem = _stem_of(entry, session)
@@ -173,6 +188,21 @@ def _multiplies_exactly() -> bool:
     if platform.machine().lower() not in ("x86_64", "amd64"):
         return True
     return bool({"avx512_vnni", "avx_vnni"} & optimised.processor_flags())
+
+
+def _in_core(entry: GraphEntry) -> Graph | None:
+    """Open a graph that the core runs alone; None where it does not, and ONNX Runtime says what is wrong, if anything is."""
+    tensors = [(s.dtype, s.shape) for s in (*entry.inputs, *entry.outputs)]
+    if tensors != [("float32", CROP), ("float32", EMBEDDING)] or not pays():
+        return None
+    data = entry.read()
+    try:
+        graph = read_onnx(data)
+        if (graph.inputs, graph.outputs) != ((INPUT[0],), (entry.outputs[0].name,)):
+            return None
+        return Graph(entry, None, unpack(graph.properties.get(KEY, "")), build_trunk(graph, INPUT[2][1]))
+    except ValueError:
+        return None
 
 
 def _stem_of(entry: GraphEntry, session: Any) -> Stem | None:

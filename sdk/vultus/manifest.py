@@ -14,7 +14,9 @@ from vultus.errors import ModelAltered, ModelMismatch, ModelMissing
 from vultus.geometry import CUT
 
 SCHEMA: Final = 1
-ROLES: Final = ("detector", "detector_near", "recogniser")
+ROLES: Final = ("detector", "detector_near", "landmarks", "recogniser")
+OPTIONAL: Final = ("recapture",)
+"""Graphs that do not ship and may be fetched by name; the manifest lists them, and they count once their file is there."""
 MAX_BYTES: Final = 64 * 2**20
 """Largest graph file read; six times the recogniser's. A larger file is refused before it is read."""
 
@@ -128,7 +130,8 @@ def _parse(root: Path, path: Path) -> Manifest:
         schema = document["schema"]
         if schema != SCHEMA:
             raise ModelMismatch(f"{path} has schema {schema}, this version reads {SCHEMA}; install the version that wrote it")
-        entries = tuple(_entry(root, table) for table in document["graph"])
+        listed = (_entry(root, table) for table in document["graph"])
+        entries = tuple(e for e in listed if e.role not in OPTIONAL or e.path.is_file())
     except OSError as error:
         raise ModelMissing(f"cannot read {path} ({error.strerror})") from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:

@@ -1,6 +1,6 @@
 """Pipeline: one frame set through the stages in their order; the only module that knows it.
 
-preprocess -> detect -> register -> assess -> closer look -> align -> embed -> relief -> liveness. What fails is absent, never guessed.
+preprocess -> detect -> landmarks -> register -> assess -> align -> embed -> relief -> liveness. What fails is absent, never guessed.
 """
 
 from __future__ import annotations
@@ -15,15 +15,17 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus import _native
-from vultus.geometry import Relief, Surface
+from vultus.colour_only import ColourOnly
+from vultus.geometry import Relief, Surface, same_place
 from vultus.graphs import Graph, open_graph
 from vultus.manifest import Manifest
 from vultus.stages import liveness as live
 from vultus.stages import relief as depth_relief
 from vultus.stages.align import align_nir, align_rgb
 from vultus.stages.assess import assess, exposed, level_of
-from vultus.stages.detect import Detector, Region, foremost, rivals, same_place
+from vultus.stages.detect import Detector, Region, foremost, rivals
 from vultus.stages.embed import embed
+from vultus.stages.landmarks import Landmarks
 from vultus.stages.likeness import Likeness
 from vultus.stages.register import transfer
 from vultus.stages.surface import Surfaces
@@ -68,7 +70,6 @@ class _Work:
     qualities: dict[Stream, Quality] = field(default_factory=dict)
     count: int = 0
     moved: bool = False
-    closer: dict[Stream, Face] = field(default_factory=dict)
     relief: Relief | None = None
     latency: dict[str, float] = field(default_factory=dict)
 
@@ -86,10 +87,11 @@ class Pipeline:
     def __init__(self, manifest: Manifest, limits: live.Limits, threads: int = 1) -> None:
         self._recogniser: Graph = open_graph(manifest.entry("recogniser"), threads)
         self._detector = Detector(open_graph(manifest.entry("detector"), threads), open_graph(manifest.entry("detector_near"), threads))
+        self._landmarks = Landmarks(open_graph(manifest.entry("landmarks"), threads))
         self._limits = limits
         self._grid: U16 = np.zeros((depth_relief.GRID, depth_relief.GRID), np.uint16)
-        self._likeness = Likeness()
-        self._surfaces = Surfaces()
+        self._likeness, self._surfaces = Likeness(), Surfaces()
+        self._colour = ColourOnly(manifest, threads)
         self._buffers: dict[str, npt.NDArray[Any]] = {}
         self._last: tuple[int, str, Face] | None = None
         self._tracked = 0
@@ -151,26 +153,25 @@ class Pipeline:
             rgb = self._detector.find(fs.rgb.data, Stream.RGB, region) if region is not None else []
             if not rgb:
                 self._tracked = 0
-                rgb = self._detector.find(fs.rgb.data, Stream.RGB)
-        if rgb:
-            work.faces[Stream.RGB] = foremost(rgb, fs.rgb)
-            work.moved = self._moved(fs, work.faces[Stream.RGB])
-            self._last = (fs.time_ns, fs.device.serial, work.faces[Stream.RGB])
+                rgb = self._detector.search(fs.rgb.data, Stream.RGB)
+            if rgb:
+                work.faces[Stream.RGB] = self._landmarks.closer(fs.rgb.data, foremost(rgb, fs.rgb.data))
+                work.moved = self._moved(fs, work.faces[Stream.RGB])
+                self._last = (fs.time_ns, fs.device.serial, work.faces[Stream.RGB])
         nir: list[Face] = []
         if fs.nir is not None and work.nir is not None:
             there = self._carried(fs, work.faces.get(Stream.RGB), fs.nir)
             nir = self._detector.find(work.nir, Stream.NIR, Region.around_landmarks(there)) if there is not None else []
-            nir = nir or self._detector.find(work.nir, Stream.NIR)
-        if nir:
-            work.faces[Stream.NIR] = foremost(nir, fs.nir)
+            nir = nir or self._detector.search(work.nir, Stream.NIR)
+            if nir:
+                work.faces[Stream.NIR] = foremost(nir, work.nir)
         work.count = max(rivals(rgb), rivals(nir))
 
     def _moved(self, fs: FrameSet, face: Face) -> bool:
         """Say whether the face moved by more than a third of its eye distance since the frame set before."""
         if self._last is None or self._last[1] != fs.device.serial or not 0 < fs.time_ns - self._last[0] <= _MOTION_NS:
             return False
-        shift = np.abs(face.landmarks.mean(0) - self._last[2].landmarks.mean(0))
-        return float(shift.max()) > face.eye_distance / 3
+        return float(np.abs(face.landmarks.mean(0) - self._last[2].landmarks.mean(0)).max()) > face.eye_distance / 3
 
     def _tracked_region(self, fs: FrameSet) -> Region | None:
         if self._last is None or self._tracked >= _TRACKED:
@@ -196,8 +197,7 @@ class Pipeline:
 
     def _liveness(self, fs: FrameSet, work: _Work, embeddings: Mapping[Modality, Embedding]) -> Liveness:
         rgb, nir = work.faces.get(Stream.RGB), work.faces.get(Stream.NIR)
-        face = next(iter(work.faces.values()))
-        source = fs.rgb if rgb is not None else fs.nir
+        face, source = next(iter(work.faces.values())), fs.rgb if rgb is not None else fs.nir
         wide: float | None = None
         there = self._carried(fs, face, fs.depth) if fs.depth is not None else None
         if fs.depth is not None and there is not None:
@@ -219,6 +219,7 @@ class Pipeline:
             *live.surface_cues(self._surface(rgb, where, in_nir, level, fs.depth, there, work), limits),
             *live.shape_cues(face, work.relief, limits),
             live.same_face_cue(embeddings.get(Modality.RGB), embeddings.get(Modality.NIR), limits),
+            *self._colour.cues(fs, work.luma, rgb),
         )
         return live.conclude(cues, work.relief, limits)
 
@@ -244,15 +245,13 @@ class Pipeline:
         return found if depth is None or there is None else self._surfaces.shaded(found, depth.data, there, work.nir, marks, level)
 
     def _marks(self, fs: FrameSet, work: _Work, stream: Stream) -> F32:
-        """Return the landmarks to cut a face out at: those of a closer look, in NIR those of a colour picture that shows it in the same place."""
+        """Return the landmarks to cut a face out at: in NIR those of a colour picture that shows it in the same place, or of a closer look."""
         face = work.faces[stream]
-        if stream is Stream.NIR and fs.rgb is not None and fs.nir is not None and Stream.RGB in work.closer:
-            carried = transfer(work.closer[Stream.RGB].landmarks, fs.rgb, fs.nir, None)
+        if stream is Stream.NIR and fs.rgb is not None and fs.nir is not None and Stream.RGB in work.faces:
+            carried = transfer(work.faces[Stream.RGB].landmarks, fs.rgb, fs.nir, None)
             if carried is not None and same_place(carried, face.landmarks):
                 return carried
-        image = fs.rgb.data if stream is Stream.RGB and fs.rgb is not None else work.nir
-        work.closer[stream] = face if image is None else self._detector.closer(image, face)
-        return work.closer[stream].landmarks
+        return face.landmarks if stream is Stream.RGB or work.nir is None else self._landmarks.closer(work.nir, face).landmarks
 
     def _align(self, fs: FrameSet, work: _Work, stream: Stream) -> Crop | None:
         graph, marks = self._recogniser, self._marks(fs, work, stream)

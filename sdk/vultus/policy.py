@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from vultus.guard import VOTE, Guard
+from vultus.stages import colour
 from vultus.types import Decision, Hint, Liveness, Match, Outcome, Quality, Reason, Source, Verdict
 
 
@@ -25,7 +26,8 @@ class Tier(enum.StrEnum):
     """How much liveness evidence an accept needs.
 
     SECURE: depth relief and a NIR face. STANDARD: the NIR strobe and a NIR face, for devices without depth; a NIR-reflective print passes
-    it. CONVENIENCE: matching alone; any photograph passes it. A failed cue refuses in every tier.
+    it. CONVENIENCE: matching, and where there is colour alone the vote over its cues, which stops some photographs; where NIR or depth are
+    there, no more than that none of their cues fails. A failed cue refuses in every tier.
     """
 
     SECURE = "secure"
@@ -195,7 +197,8 @@ def live_reason(liveness: Liveness | None, tier: Tier) -> Reason:
     passed = {c.name for c in liveness.cues if c.verdict is Verdict.PASS}
     measured = passed | {c.name for c in liveness.cues if c.value is not None}
     voted = {c.name for c in liveness.cues if c.name == VOTE and (c.value is not None or tier is Tier.SECURE)}
-    required = REQUIRED_CUES[tier] | voted
+    alone = {colour.VOTE} if any(c.name == colour.GRID for c in liveness.cues) else set()
+    required = REQUIRED_CUES[tier] | voted | alone
     if required <= passed:
         return Reason.ACCEPTED
     return Reason.LIVENESS_UNDECIDED if required <= measured else Reason.LIVENESS_MISSING
@@ -226,6 +229,7 @@ _HINTS: Final[Mapping[str, Hint]] = {
     "nir_face": Hint.NIR_TOO_DIM,
     "strobe": Hint.NIR_TOO_DIM,
     VOTE: Hint.NOT_FRONTAL,
+    colour.VOTE: Hint.TOO_FAR,
 }
 """What to try where a cue that must pass could not be measured; one between its limits asks for a frontal view, where cues are clearest."""
 
@@ -234,7 +238,7 @@ def _advice(reason: Reason, evidence: Evidence, policy: Policy) -> tuple[Hint, .
     """Return the hints of the frame set and, where liveness was not decided, what would decide it."""
     if reason not in (Reason.LIVENESS_UNDECIDED, Reason.LIVENESS_MISSING) or evidence.liveness is None:
         return evidence.hints
-    asked = evidence.guard.cues | required_cues(policy) | {VOTE}
+    asked = evidence.guard.cues | required_cues(policy) | {VOTE, colour.VOTE}
     silent = [c for c in evidence.liveness.cues if c.name in asked and c.verdict is Verdict.ABSTAIN]
     dazzled = any(c.name == _NOISE and c.value is not None and c.value > c.limit for c in evidence.liveness.cues)
     hints = {**_HINTS, VOTE: Hint.NIR_TOO_DIM} if dazzled else _HINTS

@@ -164,6 +164,7 @@ class SpoofKind(enum.StrEnum):
     SELF_LIT = "self_lit"
     STREAMS_DISAGREE = "streams_disagree"
     WRONG_SIZE = "wrong_size"
+    RECAPTURED = "recaptured"
 
 
 class Verdict(enum.StrEnum):

@@ -15,8 +15,8 @@ import pytest
 
 from vultus import pictures
 from vultus.devices import Capabilities, Device, StreamFormat, create_device, record
-from vultus.devices.portraits import Portrait
-from vultus.devices.simulator import Scene, SceneKind, Sensor, Simulator
+from vultus.devices.simulator.device import Scene, SceneKind, Sensor, Simulator
+from vultus.devices.simulator.portraits import Portrait
 from vultus.errors import DeviceLost
 from vultus.frames import DeviceIdentity, Frame, FrameSet, Source, Stream
 from vultus.testing import DEVICE_CHECKS, DeviceCheck, check_device

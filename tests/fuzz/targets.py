@@ -17,8 +17,9 @@ import mutations
 import numpy as np
 
 from vultus import pictures, templates
-from vultus.devices import Recorder, chunk_index, envelope, index, records, wire
-from vultus.devices.recording import Recording
+from vultus.devices import Recorder, index
+from vultus.devices.recordings import chunk_index, envelope, records, wire
+from vultus.devices.recordings.recording import Recording
 from vultus.errors import VultusError
 from vultus.frames import DeviceIdentity, Extrinsics, Frame, FrameSet, Intrinsics, Source, Stream, StreamTiming, Timing
 from vultus.types import Embedding, Modality
@@ -337,6 +338,59 @@ def _changed_rows(path: Path) -> Callable[[bytes, random.Random], bytes]:
     return change
 
 
+def _field(number: int, *parts: bytes | str | int) -> bytes:
+    """Return a field of a protocol buffer: an integer, or bytes put together."""
+    if len(parts) == 1 and isinstance(parts[0], int):
+        return _varint(number << 3) + _varint(parts[0])
+    body = b"".join(p.encode() if isinstance(p, str) else p for p in parts if not isinstance(p, int))
+    return _varint(number << 3 | 2) + _varint(len(body)) + body
+
+
+def _varint(value: int) -> bytes:
+    return bytes([value]) if value < 0x80 else bytes([value & 0x7F | 0x80]) + _varint(value >> 7)
+
+
+def _constant(name: str, kind: int, value: np.ndarray) -> bytes:
+    return _field(5, *(_field(1, n) for n in value.shape), _field(2, kind), _field(8, name), _field(9, value.tobytes()))
+
+
+def _node(kind: str, inputs: str, output: str, **numbers: tuple[int, ...]) -> bytes:
+    attributes = (_field(5, _field(1, name), *(_field(8, v) for v in values)) for name, values in numbers.items())
+    return _field(1, *(_field(1, name) for name in inputs.split()), _field(2, output), _field(4, kind), *attributes)
+
+
+def graphs(folder: Path) -> Target:
+    """Read a recogniser of one layer and 64 channels, and make what the core would run."""
+    from vultus import onnx_reader, trunk
+
+    def constants(name: str, rows: int, taps: int, shape: tuple[int, ...]) -> bytes:
+        weights = np.arange(rows * taps).astype(np.int8).reshape(shape)
+        scale, zeros, bias = np.full(rows, 0.01, np.float32), np.zeros(rows, np.int8), np.zeros(rows, np.int32)
+        arrays = (("w", 3, weights), ("s", 1, scale), ("z", 3, zeros), ("b", 6, bias))
+        return b"".join(_constant(name + tag, kind, array) for tag, kind, array in arrays)
+
+    point = {"kernel_shape": (1, 1), "pads": (0, 0, 0, 0), "strides": (1, 1), "group": (1,)}
+    body = (
+        _node("Transpose", "in", "a", perm=(0, 3, 1, 2)),
+        _node("QLinearConv", "a one zero xw xs xz one zero xb", "x", **point),
+        _node("QLinearConv", "x one zero pw ps pz one zero", "p", group=(64,), kernel_shape=(1, 1)),
+        _node("Max", "x p", "m"),
+        _node("Flatten", "m", "f"),
+        _node("QGemm", "f one zero hw hs hz hb", "out"),
+        _constant("one", 1, np.float32(1).reshape(())),
+        _constant("zero", 2, np.uint8(100).reshape(())),
+        constants("x", 64, 64, (64, 64, 1, 1)) + constants("p", 64, 1, (64, 1, 1, 1)) + constants("h", 128, 64, (64, 128)),
+        _field(11, _field(1, "in")) + _field(12, _field(1, "out")),
+    )
+    seed = _field(7, *body) + _field(14, _field(1, "key"), _field(2, "value"))
+
+    def run(data: bytes) -> None:
+        made = trunk.build_trunk(onnx_reader.read_onnx(data), 1)
+        made.run(np.full((1, 1, 1, 64), 9, np.uint8), np.zeros((1, 128), np.float32))
+
+    return Target((seed,), run, PARSER)
+
+
 TARGETS: dict[str, Callable[[Path], Target]] = {
     "recording": recordings,
     "encrypted": encrypted,
@@ -351,6 +405,7 @@ TARGETS: dict[str, Callable[[Path], Target]] = {
     "cameras": cameras,
     "templates": template_rows,
     "store": stores,
+    "onnx": graphs,
 }
 
 

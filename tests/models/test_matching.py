@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from models.matching.__main__ import main
-from models.matching.faces import SIDE, Shown, cut, embed_all, open_recogniser
-from models.matching.forms import FORMS
+from models.matching.faces import SIDE, Embedded, Shown, cut, embed_all, open_recogniser
+from models.matching.forms import FORMS, plain
 from models.matching.measure import SCORES, accepted, table
+from models.matching.thresholds import ratios
 from models.recipes.crops import data_folder
 
-from vultus.devices.portraits import carried_portrait
+from vultus.devices.simulator.portraits import carried_portrait
 from vultus.types import Face, Stream
 
 
@@ -23,7 +24,9 @@ def shown() -> Shown:
         name: Face(Stream(name), (150.0, 50.0, 140.0, 190.0), portrait.landmarks + shift, 0.9)
         for name, shift in (("rgb", 0.0), ("nir", 2.0))
     }
-    return Shown("ada", "1", portrait.image, grey, np.full(grey.shape, 700, np.uint16), faces, faces)
+    return Shown(
+        "ada", "1", portrait.image, grey, np.full(grey.shape, 700, np.uint16), faces, faces, faces, faces, grey.astype(np.uint8), 60.0
+    )
 
 
 @pytest.mark.parametrize("name", FORMS)
@@ -41,7 +44,7 @@ def test_every_form_makes_a_crop_of_both_pictures(shown: Shown, name: str) -> No
 
 def test_registered_nir_is_cut_at_colours_landmarks(shown: Shown) -> None:
     """What ships cuts NIR where colour has its landmarks; on its own it is cut two pixels aside."""
-    ships = FORMS["closer look, NIR at colour's landmarks (ships)"][0](shown)
+    ships = plain("closer", registered=True)(shown)
     own = FORMS["closer look, each picture its own"][0](shown)
     assert np.array_equal(ships["nir"], cut(shown.nir, shown.closer["rgb"].landmarks))
     assert np.array_equal(own["nir"], cut(shown.nir, shown.closer["nir"].landmarks))
@@ -56,11 +59,19 @@ def test_a_mirrored_embedding_is_the_same_for_both_pictures(shown: Shown) -> Non
         crop = cut(one.rgb, one.first["rgb"].landmarks)
         return {"rgb": crop[:, ::-1] if one.sample == "2" else crop}
 
-    pair = [shown, Shown("ada", "2", shown.rgb, shown.nir, shown.depth, shown.first, shown.closer)]
-    plain, both = (embed_all(graph, pair, form, mirrored=m)["rgb"] for m in (False, True))
+    pair = [
+        shown,
+        Shown(
+            "ada", "2", shown.rgb, shown.nir, shown.depth, shown.first, shown.closer, shown.again, shown.detector, shown.sensor, shown.level
+        ),
+    ]
+    plain, both = (embed_all(graph, pair, form, mirror).probes["rgb"] for mirror in ("none", "both"))
+    half = embed_all(graph, pair, form, "references")
+    assert np.array_equal(half.probes["rgb"], plain)
+    assert np.array_equal(half.references["rgb"], both)
     assert plain[0] @ plain[1] < 0.999
     assert both[0] @ both[1] > 0.99999
-    assert not embed_all(graph, pair, form)["nir"].any()
+    assert not embed_all(graph, pair, form).probes["nir"].any()
 
 
 def test_a_missing_face_is_a_miss_and_people_apart_are_told_apart() -> None:
@@ -69,17 +80,34 @@ def test_a_missing_face_is_a_miss_and_people_apart_are_told_apart() -> None:
     people = np.repeat(np.arange(20), 3)
     centres = np.linalg.qr(rng.normal(size=(32, 32)))[0][:20]
     vectors = {name: centres[people].astype(np.float32) for name in ("rgb", "nir")}
-    assert [r.value for r in accepted(vectors, people, SCORES["RGB-NIR"], whitened=False)] == [1.0, 1.0]
+    all_ = Embedded.alike(vectors)
+    assert [r.value for r in accepted(all_, people, SCORES["RGB-NIR"], whitened=False)] == [1.0, 1.0]
     vectors["nir"][0] = 0
-    assert accepted(vectors, people, SCORES["NIR-NIR"], whitened=False)[0].value == pytest.approx(58 / 60)
-    assert accepted(vectors, people, SCORES["RGB-NIR"], whitened=False)[0].value == pytest.approx(118 / 120)
-    assert accepted(vectors, people, SCORES["fused"], whitened=False)[0].value == 1.0
-    rows = list(table([("all", vectors)], people, SCORES))
+    assert accepted(all_, people, SCORES["NIR-NIR"], whitened=False)[0].value == pytest.approx(58 / 60)
+    assert accepted(all_, people, SCORES["RGB-NIR"], whitened=False)[0].value == pytest.approx(118 / 120)
+    assert accepted(all_, people, SCORES["fused"], whitened=False)[0].value == 1.0
+    rows = list(table([("all", all_)], people, SCORES))
     assert len(rows) == 4
     assert "96.7 (" in rows[2]
+
+
+def test_no_line_beats_the_best_rising_likelihood_ratio() -> None:
+    """Where the true likelihood ratio is a line, the line and the rising fit agree and cost alike; where genuine scores have a low tail they do not."""
+    rng = np.random.default_rng(1)
+    people = np.repeat(np.arange(40), 4)
+    centres = rng.normal(size=(40, 64))
+    vectors = (centres[people] + rng.normal(0, 1.2, (160, 64))).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    rows = list(ratios(Embedded.alike({"rgb": vectors, "nir": vectors}), people, {"RGB-RGB": SCORES["RGB-RGB"]}))
+    plain = [float(cell) for cell in rows[2].split("|")[3:-1]]
+    assert plain[-1] <= plain[-2] < plain[-1] + 0.02
+    assert abs(plain[0] - plain[1]) < 0.5
+    vectors[::8] = -vectors[::8]
+    spoilt = [float(c) for c in list(ratios(Embedded.alike({"rgb": vectors}), people, {"RGB-RGB": SCORES["RGB-RGB"]}))[2].split("|")[3:-1]]
+    assert spoilt[-2] > spoilt[-1] + 0.05
 
 
 def test_an_unknown_table_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     """Without a known name the command says what there is and ends with 2."""
     assert main(["forms", "upside down"]) == 2
-    assert "landmarks | forms" in capsys.readouterr().err
+    assert "landmarks | filters | forms" in capsys.readouterr().err

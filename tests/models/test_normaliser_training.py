@@ -56,7 +56,7 @@ def test_training_lowers_the_loss_and_writes_every_step(found: Material, tmp_pat
 
 
 def test_a_trained_stem_brings_nir_nearer_to_its_people(found: Material, tmp_path: Path) -> None:
-    """On crops that no step saw, the mean cosine to the person's colour is higher after the run than before it."""
+    """On crops that no step saw, the mean cosine to the person's colour is a tenth nearer to 1 after the run than before it."""
     recogniser = tiny()
     views = np.flatnonzero(np.isin(found.pool.people, found.people))
     inputs = torch.from_numpy(np.stack([sample(found.pool, int(at), np.random.default_rng((9, int(at))))[0] for at in views]))
@@ -66,7 +66,7 @@ def test_a_trained_stem_brings_nir_nearer_to_its_people(found: Material, tmp_pat
     models = VARIANTS["stem"](recogniser), train(run, recogniser, found, tmp_path)
     with torch.inference_mode():
         before, after = (float((recogniser(m(inputs), m.enters) * own).sum(1).mean()) for m in models)
-    assert after > before + 0.01
+    assert 1 - after < 0.9 * (1 - before)
 
 
 def test_a_killed_run_goes_on_as_if_nothing_had_been(found: Material, tmp_path: Path) -> None:

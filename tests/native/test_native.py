@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from vultus import _native
 
 ISAS = ["ref", "avx2", "avx512"]
-FALLS_BACK_TO = {"ref": {"ref"}, "avx2": {"avx2"}, "avx512": {"avx2", "avx512"}}
+FALLS_BACK_TO = {"ref": {"ref"}, "avx2": {"ref", "avx2"}, "avx512": {"avx2", "avx512"}}
 
 
 @pytest.fixture(params=ISAS, autouse=True)
@@ -49,6 +49,25 @@ def bilinear(image: np.ndarray, matrix: np.ndarray, rows: int, columns: int) -> 
     return upper * (1 - fy) + lower * fy
 
 
+def cubic(image: np.ndarray, matrix: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """Sample a grey picture in float64 by cubic convolution with a = -0.5 and zeros around it."""
+    height, width = image.shape
+    padded = np.zeros((height + 8, width + 8))
+    padded[4:-4, 4:-4] = image
+    y, x = np.mgrid[0:rows, 0:columns].astype(float)
+    sx = np.clip(matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2] + 4, 1, width + 5)
+    sy = np.clip(matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2] + 4, 1, height + 5)
+    ix, iy = sx.astype(int), sy.astype(int)
+
+    def weight(distance: np.ndarray, a: float = -0.5) -> np.ndarray:
+        d = np.abs(distance)
+        near, far = (a + 2) * d**3 - (a + 3) * d**2 + 1, a * (d**3 - 5 * d**2 + 8 * d - 4)
+        return np.where(d <= 1, near, np.where(d < 2, far, 0))
+
+    taps = [(i, j) for i in range(-1, 3) for j in range(-1, 3)]
+    return sum(padded[iy + j, ix + i] * weight(sx - ix - i) * weight(sy - iy - j) for i, j in taps)
+
+
 MATRICES = [
     np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]),
     np.array([[0.83, -0.21, 11.3], [0.21, 0.83, 2.9]]),
@@ -82,6 +101,21 @@ def test_warp_grey_exposes_then_curves(matrix: np.ndarray, dtype: type[np.generi
     np.testing.assert_allclose(out, np.broadcast_to(shown * 0.5 + 3.0, out.shape), rtol=1e-5, atol=2e-2)
     _native.warp_grey(src, matrix, out, gain=gain, lut=None, scale=1.0, offset=0.0)
     np.testing.assert_allclose(out[0], np.clip(bilinear(src, matrix, 20, 29) * gain, 0, 255), rtol=1e-5, atol=1e-3)
+
+
+@pytest.mark.parametrize("matrix", MATRICES)
+def test_cubic_warps_sharpen_and_stay_in_range(matrix: np.ndarray) -> None:
+    """With `cubic` a warp is the cubic convolution of 4 x 4 pixels, clipped to 0..255, in colour and after the gain in grey."""
+    src = random_image(4, (31, 42, 3), np.uint8)
+    out = np.full((3, 19, 27), np.nan, np.float32)
+    _native.warp_rgb(src, matrix, out, bgr=False, scale=1.0, offset=0.0, cubic=True)
+    expected = np.stack([np.clip(cubic(src[..., c], matrix, 19, 27), 0, 255) for c in range(3)])
+    np.testing.assert_allclose(out, expected, atol=1e-3)
+    for dtype in (np.uint8, np.uint16):
+        grey = random_image(5, (33, 44), dtype)
+        gain = 1.5 * 255 / np.iinfo(dtype).max
+        _native.warp_grey(grey, matrix, out, gain=gain, lut=None, scale=1.0, offset=0.0, cubic=True)
+        np.testing.assert_allclose(out[1], np.clip(cubic(grey, matrix, 19, 27) * gain, 0, 255), rtol=1e-5, atol=1e-3)
 
 
 @pytest.mark.parametrize("matrix", MATRICES)

@@ -76,7 +76,7 @@ def test_the_wheel_serves_every_later_python_and_carries_the_graphs(wheel: Path)
         "vultus/py.typed",
         "vultus/_core.abi3.so",
         "vultus/models/manifest.toml",
-        "vultus/devices/quirks/04f2-b6d9.toml",
+        "vultus/devices/v4l2/quirks/04f2-b6d9.toml",
     } <= set(names)
     assert [n for n in names if n.startswith("vultus/models/artefacts/") and n.endswith(".onnx")]
     assert [n for n in names if n.startswith("vultus/models/calibration/") and n.endswith(".json")]
@@ -94,6 +94,7 @@ def test_the_sdist_holds_all_that_a_build_needs(sdist: Path) -> None:
         "LICENSE",
         "native/src/kernels.def",
         "native/include/vultus/core.h",
+        "native/include/vultus/layers.h",
         "models/manifest.toml",
         "tests/conftest.py",
     } <= names

@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vultus.devices.serial_frames import NIR, RGB, HeadFrame
-from vultus.devices.serial_handshake import Handshake
-from vultus.devices.serial_session import HostSession, Phase
+from vultus.devices.heads.frames import NIR, RGB, HeadFrame
+from vultus.devices.heads.handshake import Handshake
+from vultus.devices.heads.session import HostSession, Phase
 
 HEAD_STEP_S = 0.001
 

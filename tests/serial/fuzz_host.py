@@ -16,14 +16,14 @@ from contextlib import suppress
 
 import numpy as np
 
-from vultus.devices.serial_description import read_description
-from vultus.devices.serial_frames import HeadFrame
-from vultus.devices.serial_messages import Kind, Phase
-from vultus.devices.serial_packets import crc32c, encode, stuff
-from vultus.devices.serial_session import HostSession
-from vultus.devices.serial_sets import SetMaker
-from vultus.devices.serial_strobe import Strobe
-from vultus.devices.serial_words import words
+from vultus.devices.heads.description import read_description
+from vultus.devices.heads.frames import HeadFrame
+from vultus.devices.heads.messages import Kind, Phase
+from vultus.devices.heads.packets import crc32c, encode, stuff
+from vultus.devices.heads.session import HostSession
+from vultus.devices.heads.sets import SetMaker
+from vultus.devices.heads.strobe import Strobe
+from vultus.devices.heads.words import words
 from vultus.errors import ProtocolError
 from vultus.frames import DeviceIdentity, FrameSet, Source, Stream
 

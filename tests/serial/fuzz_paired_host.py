@@ -13,13 +13,13 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from vultus.devices.serial_handshake import Handshake
-from vultus.devices.serial_keys import Ephemeral, Identity, derive
-from vultus.devices.serial_messages import OPEN, Kind
-from vultus.devices.serial_packets import encode, stuff
-from vultus.devices.serial_sealing import Sending
-from vultus.devices.serial_session import HostSession
-from vultus.devices.serial_words import words
+from vultus.devices.heads.handshake import Handshake
+from vultus.devices.heads.keys import Ephemeral, Identity, derive
+from vultus.devices.heads.messages import OPEN, Kind
+from vultus.devices.heads.packets import encode, stuff
+from vultus.devices.heads.sealing import Sending
+from vultus.devices.heads.session import HostSession
+from vultus.devices.heads.words import words
 
 _spec = importlib.util.spec_from_file_location("fuzz_host", Path(__file__).with_name("fuzz_host.py"))
 fuzz_host = importlib.util.module_from_spec(_spec)

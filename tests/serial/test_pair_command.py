@@ -14,12 +14,12 @@ import pytest
 
 from vultus.cli import main
 from vultus.cli.wiring import Wiring
-from vultus.devices import serial_pairing
-from vultus.devices.known_heads import KnownHeads
-from vultus.devices.serial_keys import Identity, check_digits
-from vultus.devices.serial_messages import Kind
-from vultus.devices.serial_packets import Unframer
-from vultus.devices.serial_pairing import unit_serial, unproven_serial
+from vultus.devices.heads import pairing as serial_pairing
+from vultus.devices.heads.keys import Identity, check_digits
+from vultus.devices.heads.known import KnownHeads
+from vultus.devices.heads.messages import Kind
+from vultus.devices.heads.packets import Unframer
+from vultus.devices.heads.pairing import unit_serial, unproven_serial
 from vultus.errors import DeviceNotFound, PairingError
 
 # The import mode of the suite makes no package of this folder.

@@ -11,8 +11,8 @@ import pytest
 
 from vultus.cli import main
 from vultus.devices import Device, create_device, open_device
-from vultus.devices.known_heads import KnownHeads
-from vultus.devices.serial_keys import Identity, check_digits
+from vultus.devices.heads.keys import Identity, check_digits
+from vultus.devices.heads.known import KnownHeads
 from vultus.errors import DeviceLost, PairingError, StoreError
 from vultus.frames import Source
 

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vultus.devices.serial_handshake import Handshake
-from vultus.devices.serial_keys import Ephemeral, Identity
-from vultus.devices.serial_messages import OPEN, Kind, Phase
-from vultus.devices.serial_packets import HEADER, Unframer, encode, stuff
-from vultus.devices.serial_sealing import Sending
-from vultus.devices.serial_session import HostSession
+from vultus.devices.heads.handshake import Handshake
+from vultus.devices.heads.keys import Ephemeral, Identity
+from vultus.devices.heads.messages import OPEN, Kind, Phase
+from vultus.devices.heads.packets import HEADER, Unframer, encode, stuff
+from vultus.devices.heads.sealing import Sending
+from vultus.devices.heads.session import HostSession
 
 # The import mode of the suite makes no package of this folder.
 _spec = importlib.util.spec_from_file_location("serial_lines", Path(__file__).with_name("conftest.py"))

@@ -19,7 +19,7 @@ import pytest
 from vultus.cli import main
 from vultus.devices import Device, create_device, open_device
 from vultus.devices.base import State
-from vultus.devices.serial_port import Port, _refusal
+from vultus.devices.heads.port import Port, _refusal
 from vultus.errors import DeviceBusy, DeviceError, DeviceLost, DeviceNotFound
 from vultus.frames import FrameSet, Source, Stream
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vultus.devices.serial_session import Phase
+from vultus.devices.heads.session import Phase
 
 # The import mode of the suite makes no package of this folder.
 _spec = importlib.util.spec_from_file_location("serial_lines", Path(__file__).with_name("conftest.py"))

@@ -15,7 +15,7 @@ from vultus import calibration
 from vultus.anonymising import Anonymiser
 from vultus.cli import main
 from vultus.devices import Recorder, open_device
-from vultus.devices.recording import Recording
+from vultus.devices.recordings.recording import Recording
 from vultus.frames import DeviceIdentity, Frame, FrameSet, Source, Stream
 from vultus.graphs import open_graph
 from vultus.manifest import load_manifest

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import vultus
 from vultus import pictures
 from vultus import pipeline as pipeline_module
 from vultus.calibration import load
 from vultus.devices import open_device
-from vultus.devices.portraits import Portrait, carried_portrait
-from vultus.errors import StoreOutdated
+from vultus.devices.simulator.portraits import Portrait, carried_portrait
+from vultus.errors import ModelMismatch, ModelMissing, StoreOutdated
+from vultus.geometry import same_place
 from vultus.graphs import open_graph
 from vultus.manifest import load_manifest
 from vultus.pipeline import Pipeline
-from vultus.stages.detect import Detector, same_place
+from vultus.stages.detect import Detector
+from vultus.stages.landmarks import Landmarks
 from vultus.store import TemplateStore
 from vultus.templates import Template
 from vultus.types import F32, U8, Extrinsics, Face, FrameSet, Modality, Source, Stream
@@ -33,6 +38,12 @@ def detector() -> Detector:
     """Open the shipped detector."""
     manifest = load_manifest()
     return Detector(open_graph(manifest.entry("detector")), open_graph(manifest.entry("detector_near")))
+
+
+@pytest.fixture(scope="module")
+def network() -> Landmarks:
+    """Open the shipped landmark network."""
+    return Landmarks(open_graph(load_manifest().entry("landmarks")))
 
 
 @pytest.fixture(scope="module")
@@ -58,40 +69,97 @@ def spread(found: list[np.ndarray]) -> float:
 
 
 @pytest.mark.parametrize("name", PORTRAITS)
-def test_a_closer_look_places_the_landmarks_more_evenly(detector: Detector, name: str) -> None:
+def test_a_closer_look_places_the_landmarks_more_evenly(detector: Detector, network: Landmarks, name: str) -> None:
     """Moved by parts of a pixel and more, a small face keeps its landmarks to at least a third better than at the first look."""
     shown = carried_portrait(name)
     first, closer = [], []
     for left, top in ((0.0, 0.0), (0.3, 3.4), (2.5, 0.7), (5.25, 6.5), (7.8, 1.2), (3.6, 9.3)):
         image, matrix = shrunk(shown, left, top)
         face = detector.find(image, Stream.RGB)[0]
-        for marks, out in ((face.landmarks, first), (detector.closer(image, face).landmarks, closer)):
+        for marks, out in ((face.landmarks, first), (network.closer(image, face).landmarks, closer)):
             out.append((marks - matrix[:, 2]) / matrix[0, 0])
     assert spread(closer) < spread(first) / 1.5, (spread(first), spread(closer))
 
 
 @pytest.mark.parametrize("name", PORTRAITS)
-def test_the_mirror_image_has_the_mirrored_landmarks(detector: Detector, name: str) -> None:
-    """A closer look at a mirrored picture finds the mirror image of the landmarks, to a fifteenth of a pixel."""
+def test_the_mirror_image_has_the_mirrored_landmarks(detector: Detector, network: Landmarks, name: str) -> None:
+    """A closer look at a mirrored picture finds the mirror image of the landmarks, to a fifteenth of the eye distance."""
     image, _ = shrunk(carried_portrait(name), 1.0, 1.0)
     face = detector.find(image, Stream.RGB)[0]
     mirrored = np.ascontiguousarray(image[:, ::-1])
     there = np.array([image.shape[1] - 1, 0.0]) - face.landmarks * (1, -1)
     other = dataclasses.replace(face, landmarks=np.ascontiguousarray(there[[1, 0, 2, 4, 3]], np.float32))
-    expected = np.array([image.shape[1] - 1, 0.0]) - detector.closer(image, face).landmarks * (1, -1)
-    assert np.abs(detector.closer(mirrored, other).landmarks - expected[[1, 0, 2, 4, 3]]).max() < 1 / 15
+    expected = np.array([image.shape[1] - 1, 0.0]) - network.closer(image, face).landmarks * (1, -1)
+    assert np.abs(network.closer(mirrored, other).landmarks - expected[[1, 0, 2, 4, 3]]).max() < EYES / 15
 
 
-def test_a_face_that_is_not_found_again_stays_as_it_was(detector: Detector) -> None:
-    """Where neither look finds a face, or finds one elsewhere, the first landmarks are kept."""
-    marks = np.array([[50, 60], [80, 60], [65, 80], [54, 95], [76, 95]], np.float32)
-    face = Face(Stream.RGB, (40.0, 40.0, 50.0, 70.0), marks, 0.8)
-    assert detector.closer(np.full((160, 160, 3), 90, np.uint8), face) is face
+def test_a_turned_picture_has_the_turned_landmarks(detector: Detector, network: Landmarks) -> None:
+    """A quarter turn of the picture turns the landmarks with it, to a twentieth of the eye distance: the crop is upright in both."""
     image, _ = shrunk(carried_portrait("astronaut"), 0.0, 0.0)
-    found = detector.find(image, Stream.RGB)[0]
-    beside = dataclasses.replace(found, landmarks=found.landmarks + np.float32([0.6 * np.ptp(found.landmarks, axis=0).max(), 0.0]))
-    assert not same_place(beside.landmarks, found.landmarks)
-    assert detector.closer(image, beside) is beside
+    face = detector.find(image, Stream.RGB)[0]
+    turned = np.ascontiguousarray(np.rot90(image))
+    there = np.stack([face.landmarks[:, 1], image.shape[1] - 1 - face.landmarks[:, 0]], axis=1)
+    found = network.closer(turned, dataclasses.replace(face, landmarks=there)).landmarks
+    plain = network.closer(image, face).landmarks
+    expected = np.stack([plain[:, 1], image.shape[1] - 1 - plain[:, 0]], axis=1)
+    assert np.abs(found - expected).max() < EYES / 20
+
+
+def test_the_same_picture_has_the_same_landmarks(detector: Detector, network: Landmarks) -> None:
+    """Two looks, and one through a session of its own, give the same bytes."""
+    image, _ = shrunk(carried_portrait("grace_hopper"), 0.0, 0.0)
+    face = detector.find(image, Stream.RGB)[0]
+    other = Landmarks(open_graph(load_manifest().entry("landmarks"), threads=2))
+    looks = {one.closer(image, face).landmarks.tobytes() for one in (network, network, other)}
+    assert len(looks) == 1
+
+
+@pytest.mark.parametrize("what", ["black", "one point", "not finite"])
+def test_a_face_that_cannot_be_looked_at_stays_as_it_was(network: Landmarks, what: str) -> None:
+    """In a black NIR picture, with landmarks that coincide or are no numbers, the first landmarks are kept."""
+    marks = np.array([[50, 60], [80, 60], [65, 80], [54, 95], [76, 95]], np.float32)
+    if what == "one point":
+        marks[:] = 70
+    elif what == "not finite":
+        marks[0, 0] = np.nan
+    face = Face(Stream.NIR, (40.0, 40.0, 50.0, 70.0), marks, 0.8)
+    assert network.closer(np.full((160, 160), 0 if what == "black" else 90, np.uint8), face) is face
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_whatever_the_picture_the_face_stays_in_its_place(network: Landmarks, seed: int) -> None:
+    """Noise of any kind, colour or 8 or 16 bits of NIR, and any five points give finite landmarks within a quarter of the face's extent."""
+    rng = np.random.default_rng(seed)
+    height, width = rng.integers(8, 200, 2)
+    shape = (height, width, 3) if rng.random() < 0.5 else (height, width)
+    deep = len(shape) == 2 and rng.random() < 0.5
+    image = rng.integers(0, int(rng.integers(1, 65536 if deep else 256)), shape).astype(np.uint16 if deep else np.uint8)
+    marks = (rng.uniform(-20, 220, 2) + rng.normal(0, rng.uniform(0.1, 80), (5, 2))).astype(np.float32)
+    face = Face(Stream.NIR if len(shape) == 2 else Stream.RGB, (0.0, 0.0, 10.0, 10.0), marks, 0.9)
+    found = network.closer(image, face)
+    assert np.isfinite(found.landmarks).all()
+    assert same_place(found.landmarks, marks)
+    assert (found.stream, found.box, found.score) == (face.stream, face.box, face.score)
+
+
+@pytest.mark.parametrize("missing", ["entry", "file"])
+def test_without_the_network_nothing_opens(tmp_path: Path, missing: str) -> None:
+    """A manifest without the role, or without its file, is refused with a line that says so: no face is cut out in another way."""
+    shipped = load_manifest()
+    entries = tuple(
+        dataclasses.replace(e, path=tmp_path / "gone.onnx") if e.role == "landmarks" else e
+        for e in shipped.entries
+        if missing == "file" or e.role != "landmarks"
+    )
+    with pytest.raises(ModelMissing, match="landmarks"):
+        Pipeline(dataclasses.replace(shipped, entries=entries), load(shipped.root / "calibration").limits)
+
+
+def test_a_graph_of_another_kind_is_refused() -> None:
+    """A detector in the network's place is refused when it is opened."""
+    with pytest.raises(ModelMismatch, match="not one crop and five points"):
+        Landmarks(open_graph(load_manifest().entry("detector_near")))
 
 
 def shot(url: str) -> FrameSet:
@@ -146,13 +214,14 @@ def test_nir_is_cut_out_by_itself_otherwise(pipeline: Pipeline, cuts: dict[Modal
 
 
 def test_a_template_of_another_cut_is_refused(tmp_path: Path) -> None:
-    """A template whose embeddings carry the bare hash of the graph, as before faces were cut out anew, asks for a new enrolment."""
+    """A template whose embeddings carry the hash of the graph and of the detector's closer look, as before, asks for a new enrolment."""
     entry = load_manifest().entry("recogniser")
-    assert entry.form != entry.sha256
+    before = hashlib.sha256(f"{entry.sha256} cut 2".encode()).hexdigest()
+    assert entry.form != before
     policy = vultus.Policy(sources=frozenset({Source.SIMULATED}))
     with TemplateStore.open(tmp_path / "old.db") as store, vultus.Authenticator(policy=policy, store=store) as auth:
         found = auth.observe(shot("simulator:astronaut?seed=1")).embeddings
-        old = tuple(dataclasses.replace(e, graph=entry.sha256) for e in found.values())
+        old = tuple(dataclasses.replace(e, graph=before) for e in found.values())
         store.add(Template("ada", old, 1))
         with pytest.raises(StoreOutdated, match="enrol ada again"):
             auth.verify(shot("simulator:astronaut?seed=2"), user="ada")

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vultus.devices import v4l2_abi as abi
-from vultus.devices.v4l2_kernel import Kernel
+from vultus.devices.v4l2 import abi
+from vultus.devices.v4l2.kernel import Kernel
 
 HERE = Path(__file__).resolve().parent
 LATENCY_NS = 4_000_000

@@ -10,11 +10,11 @@ from fake_kernel import descriptors
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vultus.devices import v4l2_abi as abi
-from vultus.devices.camera_quirks import load_quirks
-from vultus.devices.uvc_units import MICROSOFT, extension_units
-from vultus.devices.v4l2 import V4l2
-from vultus.devices.v4l2_plan import Choice
+from vultus.devices.v4l2 import abi
+from vultus.devices.v4l2.camera_quirks import load_quirks
+from vultus.devices.v4l2.device import V4l2
+from vultus.devices.v4l2.plan import Choice
+from vultus.devices.v4l2.uvc_units import MICROSOFT, extension_units
 from vultus.errors import DeviceError
 
 OFF, ON = bytes([1, 3, 1, 0, 0, 0, 0, 0, 0]), bytes([1, 3, 2, 0, 0, 0, 0, 0, 0])

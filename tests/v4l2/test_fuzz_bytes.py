@@ -11,8 +11,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from fake_kernel import descriptors
 
-from vultus.devices.uvc_units import MICROSOFT, extension_units
-from vultus.devices.v4l2_metadata import illuminated
+from vultus.devices.v4l2.metadata import illuminated
+from vultus.devices.v4l2.uvc_units import MICROSOFT, extension_units
 
 UNITS = [
     {"interface": 0, "unit": 3, "guid": str(uuid.UUID(int=7)), "selectors": [1, 20]},

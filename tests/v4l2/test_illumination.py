@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vultus.devices.illumination import GAP, LOOK, Alternation, Strobe, brightness
-from vultus.devices.v4l2_metadata import illuminated
+from vultus.devices.v4l2.illumination import GAP, LOOK, Alternation, Strobe, brightness
+from vultus.devices.v4l2.metadata import illuminated
 
 PTS_AND_SCR = 0x8C
 

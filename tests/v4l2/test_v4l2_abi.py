@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from fake_kernel import CALLS
 
-from vultus.devices import v4l2_abi as abi
-from vultus.devices.v4l2_kernel import Kernel
+from vultus.devices.v4l2 import abi
+from vultus.devices.v4l2.kernel import Kernel
 
 STRUCTURES = {
     "Capability": ("v4l2_capability", ["card", "bus_info", "capabilities", "device_caps"]),

@@ -11,9 +11,9 @@ from fake_kernel import HERE
 
 from vultus import Policy
 from vultus.devices import create_device
-from vultus.devices.v4l2 import V4l2
-from vultus.devices.v4l2_cameras import cameras, find_camera, stable_name
-from vultus.devices.v4l2_survey import Wish, metadata_node, ranked, survey
+from vultus.devices.v4l2.cameras import cameras, find_camera, stable_name
+from vultus.devices.v4l2.device import V4l2
+from vultus.devices.v4l2.survey import Wish, metadata_node, ranked, survey
 from vultus.errors import DeviceBusy, DeviceError, DeviceNotFound
 from vultus.frames import Source, Stream
 from vultus.policy import Evidence, presentation

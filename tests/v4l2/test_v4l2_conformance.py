@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from vultus.devices.v4l2 import V4l2
-from vultus.devices.v4l2_plan import Choice
+from vultus.devices.v4l2.device import V4l2
+from vultus.devices.v4l2.plan import Choice
 from vultus.errors import DeviceLost, DeviceNotFound, DeviceState
 from vultus.testing import DEVICE_CHECKS, DeviceCheck
 from vultus.testing_lost import LOST_CHECKS, LostCheck

@@ -12,10 +12,10 @@ import pytest
 from vultus.cli import main
 from vultus.cli.wiring import Wiring
 from vultus.devices import create_device
-from vultus.devices.v4l2 import V4l2
-from vultus.devices.v4l2_listing import list_cameras
-from vultus.devices.v4l2_profile import Profile, load_profile, profile_path, save_profile
-from vultus.devices.v4l2_qualify import qualify
+from vultus.devices.v4l2.device import V4l2
+from vultus.devices.v4l2.listing import list_cameras
+from vultus.devices.v4l2.profile import Profile, load_profile, profile_path, save_profile
+from vultus.devices.v4l2.qualify import qualify
 from vultus.errors import DeviceBusy, DeviceNotFound
 from vultus.frames import Stream
 

@@ -14,12 +14,12 @@ import pytest
 
 from vultus import pictures
 from vultus._native import yuyv_to_rgb
-from vultus.devices import v4l2
-from vultus.devices import v4l2_abi as abi
-from vultus.devices.v4l2 import V4l2
-from vultus.devices.v4l2_controls import AUTO_EXPOSURE, EXPOSURE, GAIN
-from vultus.devices.v4l2_formats import CONVERT, Layout, full_range
-from vultus.devices.v4l2_plan import Choice
+from vultus.devices.v4l2 import abi
+from vultus.devices.v4l2 import device as v4l2
+from vultus.devices.v4l2.controls import AUTO_EXPOSURE, EXPOSURE, GAIN
+from vultus.devices.v4l2.device import V4l2
+from vultus.devices.v4l2.formats import CONVERT, Layout, full_range
+from vultus.devices.v4l2.plan import Choice
 from vultus.errors import DeviceBusy, DeviceError, DeviceLost, DeviceState
 from vultus.frames import Stream
 

@@ -8,10 +8,11 @@ import sys
 from pathlib import Path
 
 import torch
+from models.recipes.build import MODELS
 from models.recipes.crops import data_folder
 from models.recipes.liveness_network import Weights
-from models.training.liveness import attacks, recaptures
-from models.training.liveness.cache import material
+from models.training.liveness import attacks, colour_vote, joined, recaptures
+from models.training.liveness.cache import makers, material
 from models.training.liveness.config import read_run
 from models.training.liveness.networks import parameters, products
 from models.training.liveness.train import train, watch
@@ -35,17 +36,30 @@ def main() -> int:
     many.add_argument("folders", type=Path, nargs="*", help="folders of finished triplet runs; their limits come from simulation")
     many.add_argument("--each", type=int, default=500, help="attacks of each species (default: 500)")
     many.add_argument("--seed", type=int, default=1, help="what the attacks are drawn from (default: 1)")
+    vote = commands.add_parser("vote", help="write the shipped vote over colour alone, from simulated live faces")
+    vote.add_argument("run", type=Path, help="the run whose people kept aside are simulated")
+    vote.add_argument("--out", type=Path, default=MODELS / "calibration" / "colour.json", help="default: models/calibration/colour.json")
     real = commands.add_parser("recapture", help="equal error rates on real prints and screens, as a Markdown table")
     real.add_argument("folders", type=Path, nargs="*", help="folders of finished colour runs")
     real.add_argument("--vendor", type=Path, help="fr_liveness.onnx of the npm package faceplugin-face-recognition-js 0.0.1")
     real.add_argument("--set", default="nuaa-dev", choices=recaptures.SETS, help="default: nuaa-dev")
-    for command in (many, real):
+    both = commands.add_parser(
+        "join", help="several scorers together, fitted on half of nuaa-dev's people and tested on the others and on print-screen"
+    )
+    both.add_argument("folder", type=Path, help="folder of a finished colour run")
+    both.add_argument("--vendor", type=Path, help="as for recapture")
+    for command in (many, real, both):
         command.add_argument("--json", type=Path, help="write every figure, with counts, as JSON too")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     try:
         if arguments.command == "train":
             return _train(arguments)
+        if arguments.command == "vote":
+            return _vote(arguments)
+        if arguments.command == "join":
+            document, rows = joined.report(Weights.unpacked((arguments.folder / "network.weights").read_bytes()), arguments.vendor)
+            return _tell(document, rows, arguments.json)
         networks = {f.name: Weights.unpacked((f / "network.weights").read_bytes()) for f in arguments.folders}
         limits = {f.name: json.loads((f / "limits.json").read_text("utf-8")) for f in arguments.folders}
         if arguments.command == "attacks":
@@ -55,9 +69,13 @@ def main() -> int:
     except (VultusError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    return _tell(document, rows, arguments.json)
+
+
+def _tell(document: object, rows: list[str], path: Path | None) -> int:
     print(*rows, sep="\n")
-    if arguments.json is not None:
-        arguments.json.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
+    if path is not None:
+        path.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
     return 0
 
 
@@ -74,6 +92,14 @@ def _train(arguments: argparse.Namespace) -> int:
             f"{run.kind}: {len(found.train.seen)} simulated samples, {parameters(model)} parameters, "
             f"{products(run.kind) / 1e6:.1f} million products; {json.dumps(told)}"
         )
+    return 0
+
+
+def _vote(arguments: argparse.Namespace) -> int:
+    _, watched = makers(data_folder(), open_graph(load_manifest().entry("detector")), read_run(arguments.run))
+    made = colour_vote.document(list(colour_vote.simulated(watched)))
+    colour_vote.write(arguments.out, made)
+    print(json.dumps({k: made["colour"][k] for k in ("terms", "pass_llr", "fail_llr")}))
     return 0
 
 

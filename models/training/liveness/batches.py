@@ -8,6 +8,7 @@ from typing import Any, Final
 import cv2
 import numpy as np
 import numpy.typing as npt
+from models.training.liveness.camera import jpeg
 from models.training.liveness.config import COLOUR, Run
 from models.training.liveness.crops import COLOUR_SIDE
 from models.training.liveness.samples import LIVE, Samples
@@ -79,7 +80,7 @@ def _varied_colour(seen: npt.NDArray[np.uint8], rng: np.random.Generator) -> F32
         v = v * np.float32(np.exp(rng.uniform(np.log(0.5), np.log(2.0))))
     if rng.random() < 0.3:
         v = v * rng.uniform(0.85, 1.15, 3).astype(np.float32)
-    v = np.clip(v, 0, 255)
+    v = np.clip(_worn(v, rng), 0, 255)
     if rng.random() < 0.2:
         # The detector's box alone: nothing beside it.
         left, right, top, bottom = (rng.uniform(0, 0.18, 4) * COLOUR_SIDE).astype(int)
@@ -87,6 +88,20 @@ def _varied_colour(seen: npt.NDArray[np.uint8], rng: np.random.Generator) -> F32
         kept[top : COLOUR_SIDE - bottom, left : COLOUR_SIDE - right] = v[top : COLOUR_SIDE - bottom, left : COLOUR_SIDE - right]
         v = kept
     return np.asarray((v.transpose(2, 0, 1) - 127.5) / 128, np.float32)
+
+
+def _worn(v: F32, rng: np.random.Generator) -> F32:
+    """Change contrast, blur, roughen and compress, each now and then: none of them alone tells live from attack."""
+    if rng.random() < 0.4:
+        mean = v.mean((0, 1))
+        v = mean + np.float32(np.exp(rng.uniform(-0.45, 0.45))) * (v - mean)
+    if rng.random() < 0.25:
+        v = cv2.GaussianBlur(v, (0, 0), float(rng.uniform(0.3, 1.1)))
+    if rng.random() < 0.25:
+        v = v + np.float32(rng.uniform(1, 6)) * rng.standard_normal(v.shape, np.float32)
+    if rng.random() < 0.25:
+        v = jpeg(np.clip(v, 0, 255).astype(np.uint8), int(rng.integers(40, 96))).astype(np.float32)
+    return np.asarray(v, np.float32)
 
 
 def _varied_triplet(seen: npt.NDArray[np.float16], rng: np.random.Generator) -> F32:

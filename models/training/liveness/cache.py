@@ -36,21 +36,26 @@ def material(data: Path, cache: Path, detector: Any, detector_sha256: str, run: 
     digest = _digest(data, detector_sha256, run)
 
     @lru_cache(maxsize=1)
-    def makers() -> tuple[Maker, Maker]:
-        photographed = tuple(s for s in run.sets if s != PAINTED)
-        mesh = heads.Model.load(data / MESH)
-        found = sources.load(data, detector, photographed) if photographed else None
-        if PAINTED in run.sets and run.kind == COLOUR:
-            found = with_painted(found, mesh)
-        normals, _ = mean_face(data / MESH)
-        train, watch = (None, None) if found is None else found.split()
-        painted = PAINTED in run.sets
-        return Maker(run.kind, train, painted, mesh, normals), Maker(run.kind, watch, painted, mesh, normals)
+    def made() -> tuple[Maker, Maker]:
+        return makers(data, detector, run)
 
     count = -(-run.samples // samples.piece_size(run.kind))
-    pieces = [_piece(cache, digest, f"train-{i}", lambda: makers()[0], (run.seed, 0, i), f"{i + 1} of {count}") for i in range(count)]
-    watched = _piece(cache, digest, "watch", lambda: makers()[1], (run.seed, 1), "to watch")
+    pieces = [_piece(cache, digest, f"train-{i}", lambda: made()[0], (run.seed, 0, i), f"{i + 1} of {count}") for i in range(count)]
+    watched = _piece(cache, digest, "watch", lambda: made()[1], (run.seed, 1), "to watch")
     return Material(Samples.joined(pieces), watched, digest)
+
+
+def makers(data: Path, detector: Any, run: Run) -> tuple[Maker, Maker]:
+    """Return what makes samples of the people trained on, and of those watched. Raises as `material` does."""
+    photographed = tuple(s for s in run.sets if s != PAINTED)
+    mesh = heads.Model.load(data / MESH)
+    found = sources.load(data, detector, photographed) if photographed else None
+    if PAINTED in run.sets and run.kind == COLOUR:
+        found = with_painted(found, mesh)
+    normals, _ = mean_face(data / MESH)
+    train, watch = (None, None) if found is None else found.split()
+    painted = PAINTED in run.sets
+    return Maker(run.kind, train, painted, mesh, normals), Maker(run.kind, watch, painted, mesh, normals)
 
 
 def _digest(data: Path, detector_sha256: str, run: Run) -> str:

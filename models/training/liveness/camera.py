@@ -58,10 +58,10 @@ class Camera:
             int(rng.choice((101, rng.integers(45, 97)))),
         )
 
-    def see(self, light: F32, eyes_px: float, rng: np.random.Generator) -> U8:
-        """Return the picture (h, w, 3) of linear light (H, W, 3) in which the eyes lie `eyes_px` apart."""
+    def see(self, light: F32, eyes_px: float, rng: np.random.Generator, blur: float = 0.0) -> U8:
+        """Return the picture (h, w, 3) of linear light (H, W, 3) in which the eyes lie `eyes_px` apart, blurred by `blur` eye distances more."""
         share = self.eyes_px / eyes_px
-        seen = cv2.GaussianBlur(light, (0, 0), self.blur_px / share)
+        seen = cv2.GaussianBlur(light, (0, 0), float(np.hypot(self.blur_px / share, blur * eyes_px)))
         size = tuple(max(8, round(n * share)) for n in light.shape[1::-1])
         seen = cv2.resize(seen, size, interpolation=cv2.INTER_AREA) * np.array(self.balance, np.float32) * self.gain
         return self._compressed(self._toned(self._developed(seen, rng)))

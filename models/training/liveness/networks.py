@@ -25,7 +25,7 @@ class Form:
 
 FORMS: Final = {
     TRIPLET: Form(PLANES, SIDE, ((16, 2), (24, 1), (32, 2), (48, 1), (64, 2), (64, 1))),
-    COLOUR: Form(3, COLOUR_SIDE, ((12, 2), (24, 2), (32, 2), (48, 1), (64, 2), (64, 1))),
+    COLOUR: Form(3, COLOUR_SIDE, ((16, 2), (24, 2), (40, 2), (56, 1), (80, 2), (80, 1))),
 }
 
 

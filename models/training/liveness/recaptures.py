@@ -22,6 +22,7 @@ from vultus.evaluate.progress import progress_bar
 from vultus.evaluate.samples import Sample, index_samples
 from vultus.graphs import open_graph
 from vultus.manifest import load_manifest
+from vultus.stages.colour import grid_of
 from vultus.stages.detect import Detector
 from vultus.types import Face, Stream
 
@@ -88,36 +89,49 @@ def measure(networks: Mapping[str, Weights], name: str, vendor: Path | None) -> 
 
     Raises ValueError when the vendor's file is another one, OSError when the set is missing.
     """
-    scorers = {**{n: _own(w) for n, w in networks.items()}, "Laplacian variance": _laplacian}
-    if vendor is not None:
-        scorers["vendor, surroundings"], scorers["vendor, face box"] = (_vendor(vendor, share) for share in (_SURROUNDINGS, 1.0))
-    samples, found = zip(*_faces(name), strict=True)
-    document: dict[str, Any] = {"set": name, "frames": len(samples), "without_face": sum(f is None for f in found), "rates": {}}
+    samples, scores, blurred = scored(networks, name, vendor)
+    document: dict[str, Any] = {
+        "set": name, "frames": len(samples), "face_found_only_when_blurred": blurred,
+        "without_face": int(np.isnan(next(iter(scores.values()))["as it is"]).sum()), "rates": {},
+    }  # fmt: skip
     species = sorted({s.label for s in samples} - {"bona_fide"})
     lines = ["| scorer | attack | " + " | ".join(CHANGES) + " |", "|---" * (len(CHANGES) + 2) + "|"]
+    for scorer, by_change in scores.items():
+        for attack in species:
+            rates = {c: rate(list(samples), values, attack) for c, values in by_change.items()}
+            document["rates"].setdefault(scorer, {})[attack] = rates
+            lines.append(f"| {scorer} | {attack} | " + " | ".join(cell(r) for r in rates.values()) + " |")
+    return document, lines
+
+
+def scored(networks: Mapping[str, Weights], name: str, vendor: Path | None) -> tuple[list[Sample], dict[str, dict[str, F64]], int]:
+    """Return the samples of a set, the score of each by scorer and change, NaN without a face, and how many faces were found blurred alone."""
+    scorers = {**{n: _own(w) for n, w in networks.items()}, "grid": _grid, "Laplacian variance": _laplacian}
+    if vendor is not None:
+        scorers["vendor, surroundings"], scorers["vendor, face box"] = (_vendor(vendor, share) for share in (_SURROUNDINGS, 1.0))
+    samples, found, blurred = zip(*_faces(name), strict=True)
     scores = {
         k: {c: np.array([np.nan if f is None else score(change(f)) for f in found]) for c, change in CHANGES.items()}
         for k, score in scorers.items()
     }
-    for scorer, by_change in scores.items():
-        for attack in species:
-            rates = {c: _rate(list(samples), values, attack) for c, values in by_change.items()}
-            document["rates"].setdefault(scorer, {})[attack] = rates
-            lines.append(f"| {scorer} | {attack} | " + " | ".join(_cell(r) for r in rates.values()) + " |")
-    return document, lines
+    return list(samples), scores, sum(blurred)
 
 
-def _faces(name: str) -> Iterator[tuple[Sample, Seen | None]]:
-    """Yield every row of the set with the face that the shipped detector finds in it."""
+def _faces(name: str) -> Iterator[tuple[Sample, Seen | None, bool]]:
+    """Yield every row of the set with the face that the shipped detector finds in it, and whether it took a blurred copy to find it.
+
+    Coarse halftone dots hide a face from the detector: a sign-in then ends with `no_face`, but the scorers are asked all the same.
+    """
     manifest = load_manifest()
     detector = Detector(open_graph(manifest.entry("detector")), open_graph(manifest.entry("detector_near")))
     data = index_samples(data_folder() / name / "index.csv")
     with progress_bar() as progress:
         for i, sample in enumerate(data.samples):
             rgb = pictures.read(sample.files[Stream.RGB], Stream.RGB)
-            faces = detector.find(rgb, Stream.RGB)
+            plain = detector.find(rgb, Stream.RGB)
+            faces = plain or detector.find(np.ascontiguousarray(cv2.GaussianBlur(rgb, (0, 0), rgb.shape[1] / 160)), Stream.RGB)
             best = max(faces, key=lambda f: f.box[2] * f.box[3], default=None)
-            yield sample, None if best is None else Seen(rgb, best)
+            yield sample, None if best is None else Seen(rgb, best), best is not None and not plain
             if progress is not None:
                 progress("faces", i + 1, len(data.samples))
 
@@ -151,6 +165,13 @@ def _vendor(path: Path, share: float) -> Callable[[Seen], float]:
     return score
 
 
+def _grid(seen: Seen) -> float:
+    """Return the shipped cue of dots and pixels, the other way round: higher is livelier; 0 where it was not measured."""
+    luma = np.ascontiguousarray(cv2.cvtColor(seen.rgb, cv2.COLOR_RGB2GRAY), np.uint8)
+    found = grid_of(luma, seen.face)
+    return 0.0 if found is None else -found
+
+
 def _laplacian(seen: Seen) -> float:
     """Return the logarithm of the variance of the Laplacian of the box, 128 pixels wide and in even exposure: prints are blurred."""
     x0, y0, x1, y1 = _corners(seen, 1.0)
@@ -175,7 +196,7 @@ def _session(graph: bytes) -> Any:
     return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 
-def _rate(samples: list[Sample], scores: F64, attack: str) -> dict[str, float | int]:
+def rate(samples: list[Sample], scores: F64, attack: str) -> dict[str, float | int]:
     """Return the equal error rate of live against one species, with the 95 % interval of drawing the people anew."""
     live, shown = ([i for i, s in enumerate(samples) if s.label == label and np.isfinite(scores[i])] for label in ("bona_fide", attack))
     people = sorted({samples[i].person for i in (*live, *shown)})
@@ -194,5 +215,6 @@ def _rate(samples: list[Sample], scores: F64, attack: str) -> dict[str, float | 
     }  # fmt: skip
 
 
-def _cell(rate: Mapping[str, float | int]) -> str:
-    return f"{100 * rate['eer']:.1f} ({100 * rate['low']:.1f} to {100 * rate['high']:.1f})"
+def cell(found: Mapping[str, float | int]) -> str:
+    """Return an equal error rate with its interval in per cent."""
+    return f"{100 * found['eer']:.1f} ({100 * found['low']:.1f} to {100 * found['high']:.1f})"

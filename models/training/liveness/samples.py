@@ -29,6 +29,8 @@ LIVE: Final = "bona_fide"
 MESH: Final = "ict-face/ict_face_model.npz"
 _MAP: Final = 8
 _PAIRS: Final = 100
+_CAMERAS: Final = 2
+"""Cameras that look at each face and at each sheet."""
 _HEADS: Final = 100
 _LOOKS: Final = 2
 """Live samples of each simulated head, with landmarks that err differently."""
@@ -70,21 +72,36 @@ class Maker:
         return Samples(np.stack(seen), np.array(species), np.stack(maps))
 
     def _colours(self, seed: tuple[int, ...]) -> Iterator[tuple[U8, str, npt.NDArray[np.uint8]]]:
-        """Yield pairs: the face as the camera sees it, and a print or a screen of it before the same camera."""
-        for i in range(_PAIRS):
-            rng = np.random.default_rng((*seed, i))
-            scene = self._scene(rng)
-            eyepiece = camera.Camera.draw(rng)
-            species = recapture.SPECIES[int(rng.random() < 0.4)]
-            for label, shown in ((LIVE, scene), (species, recaptured(scene, species, rng))):
-                yield _framed(shown, eyepiece, rng), label, np.full((_MAP, _MAP), 255 * (label == LIVE), np.uint8)
+        """Yield what the network sees of each picture."""
+        for picture, points, label in self.pictures(seed, _PAIRS // _CAMERAS):
+            yield framed(picture, points), label, np.full((_MAP, _MAP), 255 * (label == LIVE), np.uint8)
 
-    def _scene(self, rng: np.random.Generator) -> Scene:
-        """Return a photographed face in another light: what the photograph shows times the mean face's shading."""
+    def pictures(self, seed: tuple[int, ...], count: int) -> Iterator[tuple[U8, F32, str]]:
+        """Yield pictures with five points, which err as a detector's do: of a face as a camera sees it, and of a print or a screen of it before
+        the same camera; each before several cameras.
+        """
+        for i in range(count):
+            rng = np.random.default_rng((*seed, i))
+            at = int(rng.integers(len(self._people.people)))
+            # The photograph that is shown was taken in another light than that before the camera.
+            scene, then = self._scene(at, rng), self._scene(at, rng)
+            species = recapture.SPECIES[int(rng.random() < 0.4)]
+            shown = recaptured(then, species, rng)
+            for _ in range(_CAMERAS):
+                eyepiece = camera.Camera.draw(rng)
+                live = replace(scene, blur=recapture.own_blur(rng))
+                for label, seen in ((LIVE, live), (species, replace(shown, blur=recapture.sheet_blur(rng)))):
+                    yield *_taken(seen, eyepiece, rng), label
+
+    @property
+    def _people(self) -> Photographs:
         if self.photographs is None:
             raise ValueError("colour samples need photographs or painted heads")
-        at = int(rng.integers(len(self.photographs.people)))
-        picture, points = self.photographs.pictures[at], self.photographs.points[at]
+        return self.photographs
+
+    def _scene(self, at: int, rng: np.random.Generator) -> Scene:
+        """Return a photographed face in another light: what the photograph shows times the mean face's shading."""
+        picture, points = self._people.pictures[at], self._people.points[at]
         matrix = similarity(points)
         normals = cv2.warpAffine(self.normals, matrix, picture.shape[1::-1], flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         towards = rng.normal(0, 1, 3) * (0.9, 0.6, 0.3) + (0, 0.2, 0.8)
@@ -153,14 +170,19 @@ def _shaken(shown: Triplet, rng: np.random.Generator) -> Triplet:
     return replace(shown, landmarks=(shown.landmarks + jitter).astype(np.float32))
 
 
-def _framed(scene: Scene, eyepiece: camera.Camera, rng: np.random.Generator) -> U8:
-    """Return the crop (128, 128, 3) of what a camera sees, cut out as the SDK does, by landmarks that err as a detector's do."""
-    picture = eyepiece.see(scene.light, scene.eyes_px, rng)
+def _taken(scene: Scene, eyepiece: camera.Camera, rng: np.random.Generator) -> tuple[U8, F32]:
+    """Return the picture that a camera takes, and where a detector finds the five points in it."""
+    picture = eyepiece.see(scene.light, scene.eyes_px, rng, scene.blur)
     scale = np.array(picture.shape[1::-1]) / np.array(scene.light.shape[1::-1])
     points = (scene.points + 0.5) * scale - 0.5
     points = points + rng.normal(0, _JITTER, (5, 2)) * np.hypot(*(points[1] - points[0]))
+    return np.ascontiguousarray(picture), points.astype(np.float32)
+
+
+def framed(picture: U8, points: F32) -> U8:
+    """Return the crop (128, 128, 3) of a picture, cut out as the SDK does."""
     out = np.empty((3, COLOUR_SIDE, COLOUR_SIDE), np.float32)
-    colour_crop(np.ascontiguousarray(picture), points.astype(np.float32), out)
+    colour_crop(picture, points, out)
     return np.asarray(np.clip(out.transpose(1, 2, 0) * 128 + 128, 0, 255), np.uint8)
 
 

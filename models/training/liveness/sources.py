@@ -12,7 +12,7 @@ import numpy.typing as npt
 from models.recipes.crops import find, similarity
 from models.training.normaliser import portraits
 
-from vultus.devices.portraits import carried_portrait, portrait_names
+from vultus.devices.simulator.portraits import carried_portrait, portrait_names
 
 U8 = npt.NDArray[np.uint8]
 F32 = npt.NDArray[np.float32]

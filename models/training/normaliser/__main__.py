@@ -68,7 +68,7 @@ def _material(arguments: argparse.Namespace) -> Material:
 def _make(recogniser: Recogniser, arguments: argparse.Namespace) -> int:
     run, found = read_run(arguments.run), _material(arguments)
     there = (data_folder() / "rap3df-2017" / "index.csv").is_file()
-    real = rap3df(open_graph(load_manifest().entry("detector"))) if there else None
+    real = rap3df() if there else None
     told = make(run, recogniser, found, arguments.out, real)
     print(
         f"{run.variant}: {told['chosen']}, {told['cost']:.2f} of the recogniser's time, ships: {'yes' if told['ships'] else 'no'}; ", end=""
@@ -99,7 +99,7 @@ def _compare(recogniser: Recogniser, arguments: argparse.Namespace) -> int:
         model.load_state_dict(kept["model"])
         models[folder.name] = model.eval()
     torch.set_num_threads(1)
-    for row in table(recogniser.eval(), *rap3df(open_graph(load_manifest().entry("detector"))), models):
+    for row in table(recogniser.eval(), *rap3df(), models):
         print(row, flush=True)
     return 0
 

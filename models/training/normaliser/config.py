@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from models.training import run_file
 
-_MAY_BE_NONE: Final = ("seed", "made", "prototype", "contrast", "preserve", "picture")
+_MAY_BE_NONE: Final = ("seed", "made", "prototype", "contrast", "preserve", "picture", "moment", "alike", "queue")
 _BESIDE: Final = ("threads", "tensorboard", "keep_every")
 
 
@@ -19,7 +19,9 @@ class Run:
     variant: a name of `variants.VARIANTS`. sets: photographs whose people are rendered. made: how many made-up people are rendered beside them.
     looks: views of each person. batch: NIR crops a step, over all processes, two of each person. temperature: of every softmax.
     Weights of the losses: prototype, nearness to the person's own prototype among all; contrast, colour against NIR and NIR against NIR; preserve,
-    colour pictures shown in grey stay where the recogniser puts them in colour; picture, likeness to the same face in soft light.
+    colour pictures shown in grey stay where the recogniser puts them in colour; picture, likeness to the same face in soft light; moment, nearness
+    to where the recogniser puts a colour picture of the same look in soft light; alike, NIR against NIR of the last `queue` crops, every pair
+    of one person on its own, so that the farthest pull most.
     watch_every, keep_every: steps between looks at the people kept aside, and between checkpoints. threads: of each process.
     half: bfloat16 arithmetic of the forward pass. tensorboard: write an event file too.
     """
@@ -37,6 +39,9 @@ class Run:
     contrast: float = 1.0
     preserve: float = 1.0
     picture: float = 0.0
+    moment: float = 0.0
+    alike: float = 0.0
+    queue: int = 0
     watch_every: int = 50
     keep_every: int = 20
     threads: int = 1
@@ -61,6 +66,8 @@ def make_run(raw: dict[str, Any], name: str = "the run") -> Run:
     run = Run(**given)
     if run.batch % 2:
         raise ValueError(f"{name}: batch is {run.batch}; it holds two crops of each person, so it is even")
+    if run.alike and not run.queue:
+        raise ValueError(f"{name}: alike compares with the crops of earlier steps; give queue, how many of them, such as 512")
     if not run.sets and not run.made:
         raise ValueError(f"{name}: nobody to train on; name sets, or a number of made-up people")
     return run

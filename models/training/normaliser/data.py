@@ -10,10 +10,12 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from models.recipes.crops import _TARGET as TARGET
+from models.recipes.crops import similarity
 from models.training.normaliser import portraits
 from models.training.normaliser.config import Run
 from models.training.synthesis.crops import nir_crop, plain_crop
-from models.training.synthesis.frames import capture
+from models.training.synthesis.frames import HEADS, capture
 from models.training.synthesis.pool import Pool, Recipe, open_pool
 
 F32 = npt.NDArray[np.float32]
@@ -53,12 +55,13 @@ class Material:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """One process's share of a step. inputs: (n, 5, 112, 112). people: (n,). goals: (n, 3, 112, 112), the same face in soft light.
+    """One process's share of a step. inputs: (n, 5, 112, 112). views: (n,) numbers in the pool. people: (n,).
 
-    colour: (m,) numbers of the colour crops that must stay where they are.
+    goals: (n, 3, 112, 112), the same face in soft light. colour: (m,) numbers of the colour crops that must stay where they are.
     """
 
     inputs: F32
+    views: npt.NDArray[np.int64]
     people: npt.NDArray[np.int64]
     goals: F32 | None
     colour: npt.NDArray[np.int64]
@@ -93,13 +96,22 @@ def grey_inputs(crops: U8) -> F32:
     return out
 
 
+def looks(pool: Pool, at: int) -> F32:
+    """Return one view as the recogniser's input in colour, in soft light from the front and without a camera, and its mirror image."""
+    view = pool.view(at)
+    crop = colour_tensor(plain_crop(view, similarity(view.points, TARGET), 1.0, np.random.default_rng(at))[None])
+    return np.concatenate([crop, np.ascontiguousarray(crop[..., ::-1])])
+
+
 def sample(pool: Pool, at: int, rng: np.random.Generator, *, goal: bool = False) -> tuple[F32, F32 | None]:
     """Return a normaliser's input (5, 112, 112) of one view under new light and cameras, and what it should look like (3, 112, 112)."""
     view = pool.view(at)
-    crop, shape, to, scale = nir_crop(view, capture(view, rng), rng)
+    # Half of the heads are narrower than 82 pixels: what is far from a camera is what a sign-in loses.
+    head = HEADS[0] * (HEADS[1] / HEADS[0]) ** (float(rng.random()) ** 1.5)
+    crop, shape, to, scale = nir_crop(view, capture(view, rng, head), rng)
     if rng.random() < _WITHOUT_DEPTH:
         shape = np.zeros_like(shape)
-    out = np.concatenate([(crop[None].astype(np.float32) - 127.5) / 128, shape])
+    out = np.concatenate([(crop[None] - 127.5) / 128, shape])
     wanted = colour_tensor(plain_crop(view, to, scale, rng)[None])[0] if goal else None
     if rng.random() < 0.5:
         out = np.ascontiguousarray(out[..., ::-1])
@@ -118,16 +130,17 @@ def batch(found: Material, run: Run, step: int, rank: int = 0, world: int = 1) -
 
     Sample i of step s is the same whatever the number of processes, so that one and several train alike.
     """
-    inputs, people, goals = [], [], []
+    inputs, views, people, goals = [], [], [], []
     for i in range(rank, run.batch, world):
         # Two samples of a step show the same person.
         person = int(np.random.default_rng((run.seed, step, i // 2, 1)).choice(found.people))
         rng = np.random.default_rng((run.seed, step, i))
-        one, goal = sample(found.pool, int(rng.choice(np.flatnonzero(found.pool.people == person))), rng, goal=run.picture > 0)
+        views.append(int(rng.choice(np.flatnonzero(found.pool.people == person))))
+        one, goal = sample(found.pool, views[-1], rng, goal=run.picture > 0)
         inputs.append(one)
         goals.append(goal)
         people.append(person)
     trained = np.flatnonzero(found.colour_people % WATCH != 0)
     kept = np.random.default_rng((run.seed, step, 1 << 20)).choice(trained, kept_colours(run))[rank::world]
     seen = [g for g in goals if g is not None]
-    return Batch(np.stack(inputs), np.array(people, np.int64), np.stack(seen) if seen else None, kept)
+    return Batch(np.stack(inputs), np.array(views, np.int64), np.array(people, np.int64), np.stack(seen) if seen else None, kept)

@@ -12,16 +12,30 @@ from torch.nn import functional
 
 
 class Learner(nn.Module):
-    """A normaliser and the people's prototypes, which are learnt with it. anchors: (p, 128) where colour alone puts them; they begin there."""
+    """A normaliser and the people's prototypes, which are learnt with it. anchors: (p, 128) where colour alone puts them; they begin there.
 
-    def __init__(self, normaliser: Normaliser, anchors: Tensor) -> None:
+    queue: how many NIR embeddings of earlier steps are kept, with the rows of their people, -1 where there is none yet.
+    """
+
+    queue: Tensor
+    queue_own: Tensor
+
+    def __init__(self, normaliser: Normaliser, anchors: Tensor, queue: int = 0) -> None:
         super().__init__()
         self.normaliser = normaliser
         self.prototypes = nn.Parameter(anchors.clone())
+        self.register_buffer("queue", torch.zeros(queue, anchors.shape[1]))
+        self.register_buffer("queue_own", torch.full((queue,), -1))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the normalised inputs and the prototypes as unit vectors."""
         return self.normaliser(x), functional.normalize(self.prototypes, dim=1)
+
+    def keep(self, vectors: Tensor, own: Tensor) -> None:
+        """Put a step's embeddings into the queue; the oldest leave it."""
+        size = len(self.queue)
+        self.queue.copy_(torch.cat([vectors.detach(), self.queue])[:size])
+        self.queue_own.copy_(torch.cat([own, self.queue_own])[:size])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,6 +69,18 @@ def several(logits: Tensor, mates: Tensor) -> Tensor:
     return -share[mates.any(1)].mean()
 
 
+def alike(vectors: Tensor, own: Tensor, learner: Learner, temperature: float) -> Tensor:
+    """Return InfoNCE of NIR against NIR of this and of earlier steps, each pair of one person against all pairs of two; 0 before there is one."""
+    others, rows = torch.cat([vectors, learner.queue]), torch.cat([own, learner.queue_own])
+    logits = vectors @ others.T / temperature
+    mates = own[:, None] == rows[None]
+    strangers = torch.logsumexp(logits.masked_fill(mates | (rows < 0)[None], -torch.inf), 1, keepdim=True)
+    mates[:, : len(vectors)] &= ~torch.eye(len(vectors), dtype=torch.bool, device=vectors.device)
+    each = torch.logaddexp(logits, strangers) - logits
+    share = (each * mates).sum(1) / mates.sum(1).clamp(min=1)
+    return share.sum() / mates.any(1).sum().clamp(min=1)
+
+
 def preserved(vectors: Tensor, wanted: Tensor) -> Tensor:
-    """Return how far colour pictures shown in grey are from where the recogniser puts them in colour: 1 - cosine, mean."""
+    """Return how far embeddings are from where the recogniser puts the same in colour: 1 - cosine, mean."""
     return 1 - (vectors * wanted).sum(1).mean()

@@ -6,6 +6,7 @@ import atexit
 import math
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
@@ -14,8 +15,8 @@ import numpy as np
 import torch
 from models.training.normaliser.checkpoint import Checkpoint
 from models.training.normaliser.config import Run
-from models.training.normaliser.data import WATCH, Batch, Material, batch, colour_tensor, grey_inputs, kept_colours, sample
-from models.training.normaliser.losses import Bank, Learner, preserved, shared_loss
+from models.training.normaliser.data import WATCH, Batch, Material, batch, colour_tensor, grey_inputs, kept_colours, looks, sample
+from models.training.normaliser.losses import Bank, Learner, alike, preserved, shared_loss
 from models.training.normaliser.metrics import Metrics
 from models.training.normaliser.recogniser import Recogniser, embed
 from models.training.normaliser.variants import VARIANTS, Normaliser, parameters
@@ -65,16 +66,20 @@ class Processes:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Colour:
-    """Colour as the frozen recogniser sees it. vectors: (n, 128) of `Material.colour`. anchors: (p, 128), one a person. rows: by person."""
+    """Colour as the frozen recogniser sees it. vectors: (n, 128) of `Material.colour`. anchors: (p, 128), one a person. rows: by person.
+
+    moments: (v, 128) of the pool's views in soft light, mean with the mirror image; None where no loss asks for them.
+    """
 
     vectors: Tensor
     anchors: Tensor
     rows: dict[int, int]
+    moments: Tensor | None = None
 
     @classmethod
-    def seen(cls, recogniser: Recogniser, found: Material, people: np.ndarray) -> Colour:
-        """Embed the colour crops; a person's anchor is the mean of the frontal ones, mirrored ones too."""
-        vectors, mirrored = _embedded(recogniser, found)
+    def seen(cls, recogniser: Recogniser, found: Material, people: np.ndarray, *, moments: bool = False) -> Colour:
+        """Embed the colour crops, and with `moments` the views; a person's anchor is the mean of the frontal ones, mirrored ones too."""
+        vectors, mirrored = _kept(recogniser, found, "colour", _embedded)
         both = vectors.copy()
         both[found.canonical] += mirrored
         means = []
@@ -82,20 +87,34 @@ class Colour:
             own = found.colour_people == person
             means.append(both[own & found.canonical if (own & found.canonical).any() else own].mean(0))
         anchors = functional.normalize(torch.from_numpy(np.stack(means)), dim=1)
-        return cls(torch.from_numpy(vectors), anchors, {p: i for i, p in enumerate(people.tolist())})
+        seen = torch.from_numpy(_kept(recogniser, found, "moments", _moments)[0]) if moments else None
+        return cls(torch.from_numpy(vectors), anchors, {p: i for i, p in enumerate(people.tolist())}, seen)
 
 
 def _embedded(recogniser: Recogniser, found: Material) -> tuple[np.ndarray, np.ndarray]:
-    """Return the embeddings of all colour crops and those of the frontal ones mirrored, out of the cache when it has them."""
-    kept = None if found.cache is None else found.cache / f"colour-{found.digest}-{recogniser.digest()}.npz"
+    """Return the embeddings of all colour crops and those of the frontal ones mirrored."""
+    crops = colour_tensor(found.colour)
+    return embed(recogniser, crops), embed(recogniser, np.ascontiguousarray(crops[found.canonical][..., ::-1]))
+
+
+def _moments(recogniser: Recogniser, found: Material) -> tuple[np.ndarray]:
+    """Return the unit-length embedding of every view in soft light, the mean of its own and its mirror image's."""
+    means = [embed(recogniser, looks(found.pool, at)).sum(0) for at in range(len(found.pool.people))]
+    return (np.stack([mean / np.linalg.norm(mean) for mean in means]),)
+
+
+def _kept(
+    recogniser: Recogniser, found: Material, name: str, made: Callable[[Recogniser, Material], tuple[np.ndarray, ...]]
+) -> tuple[np.ndarray, ...]:
+    """Return what `made` makes, out of the cache when it has it."""
+    kept = None if found.cache is None else found.cache / f"{name}-{found.digest}-{recogniser.digest()}.npz"
     if kept is not None and kept.is_file():
         with np.load(kept) as file:
-            return file["vectors"], file["mirrored"]
-    crops = colour_tensor(found.colour)
-    out = embed(recogniser, crops), embed(recogniser, np.ascontiguousarray(crops[found.canonical][..., ::-1]))
+            return tuple(file[f"arr_{i}"] for i in range(len(file.files)))
+    out = made(recogniser, found)
     if kept is not None:
         part = kept.with_name(f".{kept.name}.{os.getpid()}.npz")
-        np.savez(part, vectors=out[0], mirrored=out[1])
+        np.savez(part, *out)
         part.replace(kept)
     return out
 
@@ -117,8 +136,8 @@ def train(run: Run, recogniser: Recogniser, found: Material, folder: Path, *, st
         return normaliser
     device = _device()
     everyone = np.concatenate([found.people, found.watched])
-    colour = Colour.seen(recogniser.cpu(), found, everyone)
-    learner = Learner(normaliser, colour.anchors[: len(found.people)]).to(device)
+    colour = Colour.seen(recogniser.cpu(), found, everyone, moments=run.moment > 0)
+    learner = Learner(normaliser, colour.anchors[: len(found.people)], run.queue).to(device)
     optimiser = torch.optim.Adam(learner.parameters(), lr=run.learning_rate)
     folder.mkdir(parents=True, exist_ok=True)
     kept = Checkpoint(folder / "checkpoint.pt", run.digest(), found.digest)
@@ -189,15 +208,23 @@ class _Step:
         own = torch.tensor([self._colour.rows[p] for p in got.people.tolist()], device=device)
         everyone = self._processes.gathered(own)
         loss = shared_loss(self._processes.gathered(vectors[:count]), everyone, prototypes.float(), self._anchors, self._bank, run)
-        loss = loss + self._beside(got, shown, vectors[count:])
+        if run.alike:
+            inner = learner.module if isinstance(learner, nn.parallel.DistributedDataParallel) else learner
+            ours = self._processes.gathered(vectors[:count])
+            loss = loss + run.alike * alike(ours, everyone, inner, run.temperature)
+            inner.keep(ours, everyone)
+        loss = loss + self._beside(got, shown, vectors)
         near = (vectors[:count].detach() * self._anchors[own]).sum(1).mean()
         return loss, {"loss": self._processes.mean(loss), "own": self._processes.mean(near)}
 
-    def _beside(self, got: Batch, shown: Tensor, grey: Tensor) -> Tensor:
+    def _beside(self, got: Batch, shown: Tensor, vectors: Tensor) -> Tensor:
         """Return the losses that each crop has on its own."""
         loss = shown.new_zeros((), dtype=torch.float32)
+        count = len(got.inputs)
+        if self._run.moment and self._colour.moments is not None:
+            loss = loss + self._run.moment * preserved(vectors[:count], self._colour.moments[got.views].to(self._device))
         if self._run.preserve:
-            loss = loss + self._run.preserve * preserved(grey, self._colour.vectors[got.colour].to(self._device))
+            loss = loss + self._run.preserve * preserved(vectors[count:], self._colour.vectors[got.colour].to(self._device))
         if self._run.picture and got.goals is not None and shown.shape[1] == 3:
             goals = torch.from_numpy(got.goals).to(self._device)
             loss = loss + self._run.picture * (shown[: len(goals)].float() - goals).abs().mean()

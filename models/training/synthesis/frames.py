@@ -13,6 +13,7 @@ from models.training.synthesis.light import light
 from models.training.synthesis.view import HEAD, SIDE, View
 
 U8 = npt.NDArray[np.uint8]
+U16 = npt.NDArray[np.uint16]
 F32 = npt.NDArray[np.float32]
 HEADS: Final = (50.0, 200.0)
 """Width of the head in pixels of the camera: from a Kinect across a room to a laptop's camera at arm's length."""
@@ -20,15 +21,15 @@ HEADS: Final = (50.0, 200.0)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frames:
-    """One moment. colour: (s, s, 3). nir, nir_ambient: (s, s), lamp on and off, as the driver delivers them. depth: (s, s) mm.
+    """One moment. colour: (s, s, 3). nir, nir_ambient: (s, s) of 65 535, lamp on and off, as the driver delivers them. depth: (s, s) mm.
 
     points: (5, 2) eyes, nose, mouth corners in `nir` and `depth`. colour_points: the same in `colour`, a little later. head: pixels.
     """
 
     colour: U8
-    nir: U8
-    nir_ambient: U8
-    depth: npt.NDArray[np.uint16]
+    nir: U16
+    nir_ambient: U16
+    depth: U16
     points: F32
     colour_points: F32
     head: float
@@ -47,12 +48,12 @@ def capture(view: View, rng: np.random.Generator, head: float | None = None) -> 
     off = _moved(_resized(room, size, blur), moved[0])
     colour = _moved(_resized(lit.colour, size, blur), moved[1])
     scaled = (view.points + 0.5) * scale - 0.5
-    nir_camera = Camera.draw(rng, float(np.median(on[_face(view, size)])))
-    colour_camera = Camera.draw(rng, float(np.median(colour[_face(view, size)])), brighter=True)
+    nir_camera = Camera.draw_nir(rng, float(np.median(on[_face(view, size)])))
+    colour_camera = Camera.draw(rng, float(np.median(colour[_face(view, size)])))
     return Frames(
-        colour_camera.see(colour, rng),
-        nir_camera.see(on, rng),
-        nir_camera.see(off, rng),
+        np.asarray(colour_camera.see(colour, rng), np.uint8),
+        nir_camera.see(on, rng).astype(np.uint16) * np.uint16(nir_camera.step),
+        nir_camera.see(off, rng).astype(np.uint16) * np.uint16(nir_camera.step),
         measure(view, size, rng),
         np.asarray(scaled, np.float32),
         np.asarray(scaled + moved[1], np.float32),
@@ -64,7 +65,7 @@ def capture(view: View, rng: np.random.Generator, head: float | None = None) -> 
 class Camera:
     """One draw of a camera. gain: digital level of a unit of light. photons: of a full well. read: noise of the dark, of full scale.
 
-    vignette: light lost in a corner. banding: of lines, of full scale. curve: exponent of the tone curve; 1 is linear.
+    vignette: light lost in a corner. banding: of lines, of full scale. curve: exponent of the tone curve; 1 is linear. top: highest level.
     """
 
     gain: float
@@ -73,24 +74,46 @@ class Camera:
     vignette: float
     banding: float
     curve: float
+    top: int = 255
 
     @classmethod
-    def draw(cls, rng: np.random.Generator, level: float, *, brighter: bool = False) -> Camera:
-        """Draw a camera that shows a face of this light somewhere between too dark and blown out."""
-        wanted = float(rng.uniform(0.08, 0.5) if brighter else rng.uniform(0.04, 0.6))
+    def draw(cls, rng: np.random.Generator, level: float) -> Camera:
+        """Draw a colour camera that shows a face of this light somewhere between too dark and blown out."""
+        return cls._drawn(rng, level, (0.08, 0.5), (0.4, 0.6), 200, 255)
+
+    @classmethod
+    def draw_nir(cls, rng: np.random.Generator, level: float) -> Camera:
+        """Draw an NIR camera of 8 to 16 bits, three in four without a tone curve; the darkest shows a face at a hundredth of full scale."""
+        bits = int(rng.choice((8, 10, 12, 16)))
+        curve = (1.0, 1.0) if rng.random() < 0.75 else (0.4, 1.0)
+        # What has few levels is exposed to use them; what has many is not.
+        return cls._drawn(rng, level, (0.04 if bits == 8 else 0.01, 0.6), curve, 600, 2**bits - 1)
+
+    @classmethod
+    def _drawn(
+        cls, rng: np.random.Generator, level: float, exposure: tuple[float, float], curve: tuple[float, float], photons: float, top: int
+    ) -> Camera:
+        wanted = float(np.exp(rng.uniform(*np.log(exposure)))) if top != 255 else float(rng.uniform(*exposure))
         if rng.random() < 0.03:
             wanted = float(rng.choice((0.015, 1.2)))
         return cls(
             wanted / max(level, 1e-4),
-            float(np.exp(rng.uniform(np.log(200), np.log(20000)))),
-            float(rng.uniform(0, 0.01)),
+            # A camera that shows a face dark has wells to spare, or nobody would use it.
+            float(np.exp(rng.uniform(np.log(photons), np.log(20000)))) * max(0.04 / wanted, 1),
+            min(float(rng.uniform(0, 0.01)), wanted / 8),
             float(rng.uniform(0, 0.3)),
-            float(rng.choice((0, 0, 0, 0.01))),
-            float(rng.uniform(0.4, 0.6) if brighter else rng.uniform(0.4, 1.0)),
+            float(rng.choice((0, 0, 0, 0.01))) * min(wanted / 0.12, 1),
+            float(rng.uniform(*curve)),
+            top,
         )
 
-    def see(self, scene: F32, rng: np.random.Generator) -> U8:
-        """Return 8-bit pixels of linear light (h, w) or (h, w, 3)."""
+    @property
+    def step(self) -> int:
+        """Return what one level is of 65 535, as drivers put few bits into sixteen."""
+        return 65535 // self.top
+
+    def see(self, scene: F32, rng: np.random.Generator) -> U8 | U16:
+        """Return levels 0 to `top` of linear light (h, w) or (h, w, 3)."""
         height, width = scene.shape[:2]
         ys, xs = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
         dim = 1 - self.vignette * (xs**2 + ys**2) / 2
@@ -100,7 +123,8 @@ class Camera:
         if self.banding:
             bands = self.banding * np.sin(np.arange(height) * float(rng.uniform(0.1, 1.5)) + float(rng.uniform(0, 6)))
             value = value + (bands[:, None] if scene.ndim == 2 else bands[:, None, None])
-        return np.asarray(np.clip(np.clip(value, 0, 1) ** self.curve * 255 + 0.5, 0, 255), np.uint8)
+        kind = np.uint8 if self.top == 255 else np.uint16
+        return np.asarray(np.clip(np.clip(value, 0, 1) ** self.curve * self.top + 0.5, 0, self.top), kind)
 
 
 def _lamp_level(lamp: F32, view: View) -> float:

@@ -57,13 +57,18 @@ def _cells(view: View, frames: Frames, rng: np.random.Generator) -> list[U8]:
     relief = np.asarray(np.clip(shape[0] * 100 + 128, 0, 255), np.uint8)
     return [
         frames.colour[:, :, ::-1],
-        frames.nir,
-        frames.nir_ambient,
+        *_lamp_on_and_off(frames),
         _shown(frames.depth),
-        crop,
+        np.asarray(crop, np.uint8),
         relief,
         plain_crop(view, to, scale, rng)[:, :, ::-1],
     ]
+
+
+def _lamp_on_and_off(frames: Frames) -> list[U8]:
+    """Return both NIR pictures with a display curve; four times the median of the one with the lamp on is white in both."""
+    level = 4 * max(float(np.median(frames.nir)), 1.0)
+    return [np.asarray(np.clip(one / level, 0, 1) ** (1 / 2.2) * 255, np.uint8) for one in (frames.nir, frames.nir_ambient)]
 
 
 def _real(data: Path, count: int) -> list[U8]:

@@ -48,18 +48,19 @@ const char *vultus_op_isa(int op);
 int vultus_force_isa(const char *name);
 
 /* Warps: `matrix` (six doubles, row-major 2 x 3) takes the pixel (x, y) of the output to a place in the source; pixel
- * centres are at integers. Interpolation is bilinear and the source is 0 outside. `out` is tightly packed planes. */
+ * centres are at integers. Interpolation is bilinear, or with `cubic` the cubic convolution of 4 x 4 pixels (R. Keys 1981, a = -0.5)
+ * clipped to 0..255; the source is 0 outside. `out` is tightly packed planes. */
 
 /* Source: interleaved R, G, B. Output: three planes R, G, B, or B, G, R with `bgr`, of value * scale + offset. */
-int vultus_warp_rgb_u8(const uint8_t *src, int width, int height, ptrdiff_t stride, const double *matrix, int bgr,
-                       float scale, float offset, float *out, int out_width, int out_height);
+int vultus_warp_rgb_u8(const uint8_t *src, int width, int height, ptrdiff_t stride, const double *matrix, int cubic,
+                       int bgr, float scale, float offset, float *out, int out_width, int out_height);
 
 /* Output: `planes` (1 or 3) equal planes of tone(value * gain) * scale + offset. tone clips to 0..255 and then reads the
  * curve `lut` (256 floats, linear in between); NULL = no curve. */
-int vultus_warp_grey_u8(const uint8_t *src, int width, int height, ptrdiff_t stride, const double *matrix, float gain,
-                        const float *lut, float scale, float offset, float *out, int planes, int out_width, int out_height);
-int vultus_warp_grey_u16(const uint16_t *src, int width, int height, ptrdiff_t stride, const double *matrix, float gain,
-                         const float *lut, float scale, float offset, float *out, int planes, int out_width, int out_height);
+int vultus_warp_grey_u8(const uint8_t *src, int width, int height, ptrdiff_t stride, const double *matrix, int cubic,
+                        float gain, const float *lut, float scale, float offset, float *out, int planes, int out_width, int out_height);
+int vultus_warp_grey_u16(const uint16_t *src, int width, int height, ptrdiff_t stride, const double *matrix, int cubic,
+                         float gain, const float *lut, float scale, float offset, float *out, int planes, int out_width, int out_height);
 
 /* Takes the nearest pixel, so that a hole (0) stays a hole and no depth is invented between two surfaces. */
 int vultus_warp_depth_u16(const uint16_t *src, int width, int height, ptrdiff_t stride, const double *matrix, uint16_t *out,
@@ -142,5 +143,7 @@ int vultus_word_write(const uint8_t *piece, int size, int number, int pieces, ui
 int vultus_word_read(const uint8_t *line, uint8_t *word, int *repaired);
 
 /* binding: end */
+
+#include "vultus/layers.h"
 
 #endif

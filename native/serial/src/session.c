@@ -2,20 +2,6 @@
 #include "parts.h"
 #include <string.h>
 
-void head_end(struct vultus_head *head)
-{
-    if (head->streaming)
-        head->on.stop(head->on.user);
-    head->streaming = 0;
-    head_clear(head);
-    head->session = 0;
-    head->strobe = head->strobe_length = 0;
-    head->reply_type = 0;
-    head->ends = false;
-    head->piece = head->pieces;
-    head_wipe(&head->sealing, sizeof head->sealing);
-}
-
 /* Make the answer that goes next; its first byte is the number of the request. */
 static uint8_t *answer(struct vultus_head *head, uint8_t type, uint8_t size, uint8_t request)
 {

@@ -2,7 +2,7 @@
  *
  * 3 x 3 from three planes to 32 channels; depthwise 3 x 3; 1 x 1 to 64; depthwise 3 x 3 with stride 2; 1 x 1 to 128; depthwise
  * 3 x 3. After each, pos * x where x > 0 and neg * x elsewhere. Rows hold their channels side by side and, where a 3 x 3 layer
- * reads them, a pixel of zeros at both ends. A file that includes this has defined vultus_stem_first, _depthwise and _pointwise.
+ * reads them, a pixel of zeros at both ends. A file that includes this has defined vultus_stem_first, _depthwise, _pointwise and _levels.
  */
 #include "kernels.h"
 
@@ -28,6 +28,7 @@ struct stem_layer {
 static void vultus_stem_first(const float *const rows[9], const struct stem_layer *layer, float *out);
 static void vultus_stem_depthwise(const float *const rows[3], int pixels, int stride, int channels, const struct stem_layer *layer, float *out);
 static void vultus_stem_pointwise(const float *in, int pixels, int from, int to, const struct stem_layer *layer, float *out);
+static void vultus_stem_levels(const float *in, int zero, uint8_t *out); /* a row of the last layer */
 
 static const int stem_taps[6] = {27, 9, 32, 9, 64, 9}, stem_channels[6] = {32, 32, 64, 64, 128, 128};
 
@@ -112,17 +113,12 @@ static void stem_make_4(struct stem_work *w, int until)
 static void stem_run(const struct vultus_stem_f32_args *args)
 {
     struct stem_work w;
-    const float *rows[3], zero = (float)args->zero;
+    const float *rows[3];
     stem_prepare(args, &w);
     for (int y = 0; y < HALF; y++) {
         stem_make_4(&w, y + 2);
         stem_around(&w, w.ring_4, ROW_4, y, HALF, rows);
         vultus_stem_depthwise(rows, HALF, 1, 128, &w.layers[5], w.row_5);
-        uint8_t *out = args->out + y * HALF * 128;
-        for (int i = 0; i < HALF * 128; i++) {
-            /* Written so that not-a-number becomes 0. */
-            const float level = rintf(w.row_5[i]) + zero, above = level > 0.0f ? level : 0.0f;
-            out[i] = (uint8_t)(above < 255.0f ? above : 255.0f);
-        }
+        vultus_stem_levels(w.row_5, args->zero, args->out + y * HALF * 128);
     }
 }

@@ -55,6 +55,15 @@ static void vultus_stem_pointwise(const float *in, int pixels, int from, int to,
     }
 }
 
+static void vultus_stem_levels(const float *in, int zero, uint8_t *out)
+{
+    for (int i = 0; i < HALF * 128; i++) {
+        /* Written so that not-a-number becomes 0. */
+        const float level = rintf(in[i]) + (float)zero, above = level > 0.0f ? level : 0.0f;
+        out[i] = (uint8_t)(above < 255.0f ? above : 255.0f);
+    }
+}
+
 void vultus_stem_f32_ref(const struct vultus_stem_f32_args *args)
 {
     stem_run(args);

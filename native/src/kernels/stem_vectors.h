@@ -4,6 +4,7 @@
 
 typedef float vec __attribute__((vector_size(LANES * sizeof(float)), aligned(sizeof(float)), may_alias));
 typedef int32_t mask __attribute__((vector_size(LANES * sizeof(float))));
+typedef uint8_t bytes __attribute__((vector_size(LANES), aligned(1), may_alias));
 
 static inline vec load(const float *p)
 {
@@ -24,6 +25,23 @@ static inline vec bend(vec x, vec pos, vec neg)
 {
     const vec above = (vec)((mask)x & (mask)(x > (vec){0}));
     return above * pos + (x - above) * neg;
+}
+
+/* x where the condition holds, y elsewhere. */
+static inline vec either(mask condition, vec x, vec y)
+{
+    return (vec)((condition & (mask)x) | (~condition & (mask)y));
+}
+
+static void vultus_stem_levels(const float *in, int zero, uint8_t *out)
+{
+    const vec low = every((float)-zero), high = every((float)(255 - zero)), whole = every(12582912.0f);
+    for (int i = 0; i < HALF * 128; i += LANES) {
+        const vec x = load(in + i), above = either(x > low, x, low); /* not-a-number is not above anything */
+        /* A number of 1.5 * 2^23 and above has no fraction, so that adding it rounds; what it adds to its bits is the level. */
+        const mask level = (mask)(either(above < high, above, high) + whole) - (mask)whole + zero;
+        *(bytes *)(void *)(out + i) = __builtin_convertvector(level, bytes);
+    }
 }
 
 static void vultus_stem_first(const float *const rows[9], const struct stem_layer *layer, float *out)
@@ -48,19 +66,22 @@ static void vultus_stem_first(const float *const rows[9], const struct stem_laye
     }
 }
 
+/* Two vectors of channels at a time: lines come into the first cache in pairs. */
 static void vultus_stem_depthwise(const float *const rows[3], int pixels, int stride, int channels, const struct stem_layer *layer, float *out)
 {
-    for (int c = 0; c < channels; c += LANES) {
-        vec taps[9];
+    for (int c = 0; c < channels; c += 2 * LANES) {
+        vec taps[9][2];
         for (int i = 0; i < 9; i++)
-            taps[i] = load(layer->taps + i * channels + c);
-        const vec bias = load(layer->bias + c), pos = load(layer->pos + c), neg = load(layer->neg + c);
-        for (int x = 0; x < pixels; x++) {
-            vec sum = bias;
-            for (int i = 0; i < 9; i++)
-                sum += load(rows[i / 3] + (x * stride + i % 3) * channels + c) * taps[i];
-            store(out + x * channels + c, bend(sum, pos, neg));
-        }
+            for (int v = 0; v < 2; v++)
+                taps[i][v] = load(layer->taps + i * channels + c + v * LANES);
+        for (int x = 0; x < pixels; x++)
+            for (int v = 0; v < 2; v++) {
+                const int at = c + v * LANES;
+                vec sum = load(layer->bias + at);
+                for (int i = 0; i < 9; i++)
+                    sum += load(rows[i / 3] + (x * stride + i % 3) * channels + at) * taps[i][v];
+                store(out + x * channels + at, bend(sum, load(layer->pos + at), load(layer->neg + at)));
+            }
     }
 }
 

@@ -5,7 +5,7 @@ static inline __m256i nearest(double slope, double start, int x)
 {
     __m256d low, high;
     vultus_eight(slope, start, x, &low, &high);
-    return vultus_round_down(low, high, 1.5);
+    return vultus_round_down(low, high, 1.5, 1);
 }
 
 /* Each load takes the pixel and two bytes more; `last` is the last place where those are still in the image. */

@@ -7,6 +7,7 @@ height) in pixels and lies inside its image. Calls release the interpreter lock.
 
 from vultus._native.arrays import F64, I8, I32, Rect
 from vultus._native.instruction_sets import force_isa, isa
+from vultus._native.layers import HEAD_OUT, Layer, Layers, Sums, head, pack_depth, pack_point
 from vultus._native.pixels import difference, luma, nv12_to_bgr, nv12_to_rgb, yuyv_to_bgr, yuyv_to_rgb
 from vultus._native.registration import register_depth, register_through_depth
 from vultus._native.stem import STEM_IN, STEM_OUT, STEM_SCRATCH, STEM_WEIGHTS, stem
@@ -17,6 +18,7 @@ from vultus._native.words import read_word, write_word
 
 __all__ = [
     "F64",
+    "HEAD_OUT",
     "I8",
     "I32",
     "STEM_IN",
@@ -24,17 +26,23 @@ __all__ = [
     "STEM_SCRATCH",
     "STEM_WEIGHTS",
     "ImageSums",
+    "Layer",
+    "Layers",
     "Rect",
     "StrobeSums",
+    "Sums",
     "difference",
     "dot_f32",
     "dot_i8",
     "force_isa",
+    "head",
     "image_sums",
     "isa",
     "luma",
     "nv12_to_bgr",
     "nv12_to_rgb",
+    "pack_depth",
+    "pack_point",
     "read_word",
     "register_depth",
     "register_through_depth",

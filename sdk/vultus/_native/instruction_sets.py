@@ -17,9 +17,9 @@ def isa() -> Mapping[str, str]:
 
 
 def force_isa(name: str) -> None:
-    """Run no kernel above the named instruction set ("ref", "avx2"); "best" undoes it. For tests and benches.
+    """Run no kernel above the named instruction set ("ref", "avx2", "avxvnni", "avx512", "neon"); "best" undoes it. For tests and benches.
 
     Raises ValueError, and changes nothing, for a name that is unknown or that this machine cannot run.
     """
     if lib.vultus_force_isa(name.encode()) != lib.VULTUS_OK:
-        raise ValueError(f"no instruction set {name!r} on this machine; use ref, avx2 or best")
+        raise ValueError(f"no instruction set {name!r} on this machine; use best, ref or what the processor has")

@@ -8,10 +8,11 @@ from vultus._native.arrays import F64, by_depth, done, ffi, image, lib, matrix_2
 from vultus.types import F32, U8, U16
 
 
-def warp_rgb(src: U8, matrix: F64, out: F32, *, bgr: bool, scale: float, offset: float) -> None:
+def warp_rgb(src: U8, matrix: F64, out: F32, *, bgr: bool, scale: float, offset: float, cubic: bool = False) -> None:
     """Warp uint8 (h, w, 3) into float32 planes (3, h, w) of value * scale + offset, in the order R, G, B or with `bgr` B, G, R.
 
-    `matrix` (2, 3) takes the pixel (x, y) of the output to a place in the source. Bilinear; the source is 0 outside.
+    `matrix` (2, 3) takes the pixel (x, y) of the output to a place in the source. Bilinear, or with `cubic` the cubic convolution of
+    4 x 4 pixels, clipped to 0..255; the source is 0 outside.
     """
     pixels, stride = image(src, "src", np.uint8, channels=3)
     target = packed(out, "out", 3, np.float32)
@@ -20,11 +21,14 @@ def warp_rgb(src: U8, matrix: F64, out: F32, *, bgr: bool, scale: float, offset:
         raise ValueError(f"out must have the shape (3, height, width); got {out.shape}")
     height, width, _ = src.shape
     _, rows, columns = out.shape
-    status = lib.vultus_warp_rgb_u8(pixels, width, height, stride, matrix_2x3(matrix), int(bgr), scale, offset, target, columns, rows)
+    where = matrix_2x3(matrix)
+    status = lib.vultus_warp_rgb_u8(pixels, width, height, stride, where, int(cubic), int(bgr), scale, offset, target, columns, rows)
     done(status, "warp_rgb")
 
 
-def warp_grey(src: U8 | U16, matrix: F64, out: F32, *, gain: float, lut: F32 | None, scale: float, offset: float) -> None:
+def warp_grey(
+    src: U8 | U16, matrix: F64, out: F32, *, gain: float, lut: F32 | None, scale: float, offset: float, cubic: bool = False
+) -> None:
     """Warp uint8 or uint16 (h, w) into 1 or 3 equal float32 planes (n, h, w) of tone(value * gain) * scale + offset.
 
     tone clips to 0..255, then reads the curve `lut` (256 float32, linear in between; None = no curve). Otherwise as `warp_rgb`.
@@ -42,7 +46,8 @@ def warp_grey(src: U8 | U16, matrix: F64, out: F32, *, gain: float, lut: F32 | N
         raise ValueError(f"out must have the shape (1 or 3, height, width); got {out.shape}")
     warp = by_depth(src, lib.vultus_warp_grey_u8, lib.vultus_warp_grey_u16)
     height, width = src.shape
-    status = warp(pixels, width, height, stride, matrix_2x3(matrix), gain, curve, scale, offset, target, planes, columns, rows)
+    where = matrix_2x3(matrix)
+    status = warp(pixels, width, height, stride, where, int(cubic), gain, curve, scale, offset, target, planes, columns, rows)
     done(status, "warp_grey")
 
 

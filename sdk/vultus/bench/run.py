@@ -22,7 +22,7 @@ from vultus.bench.peers import Embed, load_peer
 from vultus.bench.sampling import Ratio, Rules, Summary, ratio, summarise, take_turns
 from vultus.bench.workload import FRESH_NS, NEXT_NS, PERSON, STRANGER, Workload, opened, prepare
 from vultus.devices import open_device
-from vultus.devices.recorder import Recorder
+from vultus.devices.recordings.recorder import Recorder
 from vultus.errors import VultusError
 from vultus.manifest import Manifest
 from vultus.types import FrameSet

@@ -28,7 +28,8 @@ With --whiten the result also holds the mean embedding of each modality over all
 person. On 62 people of one sensor it lifts NIR against RGB most; the check on held-out people says whether the error rate holds on yours.
 
 With --liveness, attacks are simulated from the same people's RGB, NIR and depth, and a vote over all liveness cues is fitted to tell them
-apart. It can only deny. It has seen no real attack.
+apart. It can only deny. It has seen no real attack. For a camera that has colour alone the limits of the colour cues are taken from its live
+faces, and what they mean from rows of the index that are labelled as attacks, 30 or more of them.
 
 \b
 Examples:
@@ -53,7 +54,9 @@ def calibrate(
     model: Annotated[str, typer.Option("--model", metavar="MODEL", help="The device's model.")] = "",
     serial: Annotated[str, typer.Option("--serial", metavar="SERIAL", help="One unit; default: every unit of the model.")] = "",
     source: Annotated[str, typer.Option("--source", metavar="SOURCE", help="live, recording, images or simulated.")] = "live",
-    liveness: Annotated[bool, typer.Option("--liveness", help="Fit the liveness vote too; takes rgb, nir and depth of 20 people.")] = False,
+    liveness: Annotated[
+        bool, typer.Option("--liveness", help="Fit the liveness vote too; takes 20 people in rgb, nir and depth, or in rgb alone.")
+    ] = False,
     whiten: Annotated[
         bool, typer.Option("--whiten", help="Compare where one person varies least on this sensor; keeps the people's mean embedding.")
     ] = False,
@@ -93,15 +96,20 @@ def calibrate(
     document: dict[str, Any] = {"file": str(out), "pairs": _pairs(fitted.document), "check": fitted.check, "problems": fitted.problems}
     if "vote" in whole:
         document["vote"] = {k: whole["vote"][k] for k in ("people", "live_samples", "simulated_attacks", "pass_llr", "fail_llr")}
+    if "colour" in whole:
+        document["colour"] = {k: whole["colour"][k] for k in ("people", "live_samples", "attacks", "pass_llr", "fail_llr")}
     session.console.result(document, "\n".join(_lines(out, document)))
     return ExitCode.YES
 
 
 def _with_vote(document: dict[str, Any], data: DataSet, setting: Setting) -> dict[str, Any]:
+    from vultus.evaluate.colour_calibration import calibrate_colour, colour_alone
     from vultus.evaluate.liveness_calibration import calibrate_liveness
     from vultus.fitting import seal_document
 
     body = {k: v for k, v in document.items() if k not in ("format", "sha256")}
+    if colour_alone(data):
+        return seal_document({**body, "colour": calibrate_colour(data, setting)})
     return seal_document({**body, "vote": calibrate_liveness(data, setting, _EACH)})
 
 
@@ -123,6 +131,12 @@ def _lines(out: Path, document: dict[str, Any]) -> list[str]:
         lines.append(
             f"  liveness vote: {v['live_samples']} live samples of {v['people']} people, {sum(v['simulated_attacks'].values())} simulated attacks "
             f"of {len(v['simulated_attacks'])} species; passes from {v['pass_llr']:.2f} nats, fails below {v['fail_llr']:.2f}"
+        )
+    if "colour" in document:
+        v = document["colour"]
+        lines.append(
+            f"  colour alone: {v['live_samples']} live samples of {v['people']} people, {sum(v['attacks'].values())} attacks; passes from "
+            f"{v['pass_llr']:.2f} nats, fails below {v['fail_llr']:.2f}"
         )
     if not document["check"]:
         lines.append("  no check: it takes 40 people, 20 to fit and 20 to hold out")

@@ -15,7 +15,7 @@ from vultus.cli.session import BadArgument, Cancelled, Session, session_of
 
 if TYPE_CHECKING:
     from vultus.anonymising import Counts
-    from vultus.devices.recording import Recording
+    from vultus.devices.recordings.recording import Recording
     from vultus.frames import FrameSet
 
 HELP = """Write a copy of a recording that can be given away: without faces, or without pictures.
@@ -49,7 +49,7 @@ def export(
     """Write a copy without faces or without pictures."""
     from contextlib import closing
 
-    from vultus.devices.recording import Recording
+    from vultus.devices.recordings.recording import Recording
 
     session = session_of(ctx, json=json)
     if anonymise == embeddings_only:
@@ -73,7 +73,7 @@ def _anonymise(session: Session, recording: Recording, out: Path, guide: Guide) 
     from dataclasses import replace
 
     from vultus.anonymising import Anonymiser
-    from vultus.devices.trimming import write_whole
+    from vultus.devices.recordings.trimming import write_whole
 
     anonymiser = Anonymiser(session.wiring.manifest())
     device = replace(recording.recorded, serial="")

@@ -13,7 +13,7 @@ from vultus.cli.console import ExitCode, literal, paint
 from vultus.cli.session import session_of
 
 if TYPE_CHECKING:
-    from vultus.devices.envelope import Consent
+    from vultus.devices.recordings.envelope import Consent
     from vultus.frames import Frame, FrameSet, Timing
 
 HELP = """Say what a recording holds: device, streams, rates, gaps, skew, calibration, repeated frames, and whether it is whole.
@@ -59,7 +59,7 @@ def inspect(
     """Describe a recording."""
     from contextlib import closing
 
-    from vultus.devices.recording import Recording
+    from vultus.devices.recordings.recording import Recording
     from vultus.errors import RecordingError
 
     session = session_of(ctx, json=json)

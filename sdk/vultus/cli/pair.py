@@ -12,8 +12,8 @@ from vultus.cli.console import ExitCode, literal, paint
 from vultus.cli.session import BadArgument, Session, arguments, session_of
 
 if TYPE_CHECKING:
-    from vultus.devices.known_heads import KnownHead, KnownHeads
-    from vultus.devices.serial_pairing import Asked
+    from vultus.devices.heads.known import KnownHead, KnownHeads
+    from vultus.devices.heads.pairing import Asked
 
 HELP = """Pair this host with a sensor head, so that each proves to the other who it is and their line is encrypted.
 
@@ -52,8 +52,8 @@ def pair(
         return _list(session, heads)
     if url is None:
         raise BadArgument("name the line of the head, e.g. vultus pair serial:/dev/ttyACM0, or ask for --list")
-    from vultus.devices import serial_pairing
-    from vultus.devices.serial_keys import plain_digits
+    from vultus.devices.heads import pairing as serial_pairing
+    from vultus.devices.heads.keys import plain_digits
     from vultus.errors import PairingError
 
     with arguments():

@@ -12,7 +12,7 @@ from vultus.cli.console import ExitCode, literal, paint
 from vultus.cli.session import BadArgument, Cancelled, Session, arguments, session_of
 
 if TYPE_CHECKING:
-    from vultus.devices.envelope import Consent, Key
+    from vultus.devices.recordings.envelope import Consent, Key
 
 HELP = """Record a device to an MCAP file, bit for bit: frames, times, calibration and device identity.
 
@@ -83,7 +83,7 @@ def record(
 
 def _note(text: str, until: str, *, encrypt: bool) -> Consent | None:
     """Return the consent note; raises BadArgument where it is missing or makes no sense."""
-    from vultus.devices.envelope import Consent
+    from vultus.devices.recordings.envelope import Consent
 
     if not text and (encrypt or until):
         raise BadArgument("--consent is missing: say who agreed to be recorded and what for, or name the form that says so")
@@ -93,7 +93,7 @@ def _note(text: str, until: str, *, encrypt: bool) -> Consent | None:
 
 def _key(session: Session, path: Path | None, *, encrypt: bool, passphrase: bool) -> Key | None:
     """Return what encrypts; None without --encrypt."""
-    from vultus.devices import envelope
+    from vultus.devices.recordings import envelope
 
     if not encrypt:
         if path is not None or passphrase:

@@ -15,7 +15,7 @@ from vultus.cli.wiring import Wiring
 
 if TYPE_CHECKING:
     from vultus.devices.base import Device
-    from vultus.devices.envelope import Key, Passphrase
+    from vultus.devices.recordings.envelope import Key, Passphrase
 
 
 class BadArgument(Exception):
@@ -53,7 +53,7 @@ class Session:
 
     def key_of(self, file: Path, given: Path | None) -> Key | None:
         """Return what opens a recording: the key file that was given, a passphrase asked for, or None: the recording's own choice."""
-        from vultus.devices import envelope
+        from vultus.devices.recordings import envelope
 
         if given is not None:
             return envelope.key_file(str(given))
@@ -64,7 +64,7 @@ class Session:
         """Return the passphrase of the settings, or ask for it on a terminal without showing it; raises BadArgument."""
         from getpass import getpass
 
-        from vultus.devices.envelope import Passphrase
+        from vultus.devices.recordings.envelope import Passphrase
 
         told = self.wiring.settings().passphrase
         if told is None and not self.console.interactive:

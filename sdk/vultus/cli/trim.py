@@ -37,7 +37,7 @@ def trim(
     json: options.Json = False,
 ) -> int:
     """Cut a piece out of a recording."""
-    from vultus.devices import trimming
+    from vultus.devices.recordings import trimming
 
     session = session_of(ctx, json=json)
     if out.exists():

@@ -41,8 +41,8 @@ def unpair(
         raise BadArgument(
             "name the line of the head, or with --head the check digits of one that does not answer; vultus pair --list has them"
         )
-    from vultus.devices import serial_pairing
-    from vultus.devices.serial_keys import plain_digits
+    from vultus.devices.heads import pairing as serial_pairing
+    from vultus.devices.heads.keys import plain_digits
     from vultus.errors import PairingError
 
     heads = session.wiring.known_heads()

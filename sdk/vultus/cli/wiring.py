@@ -13,10 +13,10 @@ from vultus import settings
 if TYPE_CHECKING:
     from vultus.authenticator import Authenticator
     from vultus.devices.base import Device
-    from vultus.devices.envelope import Consent, Key
-    from vultus.devices.known_heads import KnownHeads
-    from vultus.devices.serial_device import SerialHead
-    from vultus.devices.v4l2_profile import Profile
+    from vultus.devices.heads.device import SerialHead
+    from vultus.devices.heads.known import KnownHeads
+    from vultus.devices.recordings.envelope import Consent, Key
+    from vultus.devices.v4l2.profile import Profile
     from vultus.doctor import Check
     from vultus.manifest import Manifest
     from vultus.policy import Policy
@@ -50,8 +50,8 @@ class Wiring:
 
     def sensor_head(self, url: str) -> SerialHead:
         """Return the sensor head that `url` names, closed; raises ValueError for another kind of device."""
+        from vultus.devices.heads.device import SerialHead
         from vultus.devices.registry import create_device
-        from vultus.devices.serial_device import SerialHead
 
         if not url.startswith("serial:"):
             raise ValueError(f"{url!r} is no sensor head: those are paired on a serial line, e.g. serial:/dev/ttyACM0")
@@ -59,7 +59,7 @@ class Wiring:
 
     def known_heads(self) -> KnownHeads:
         """Return the sensor heads that this host is paired with."""
-        from vultus.devices.known_heads import KnownHeads
+        from vultus.devices.heads.known import KnownHeads
 
         return KnownHeads(settings.pairing_folder())
 
@@ -97,15 +97,15 @@ class Wiring:
         """Describe the cameras that are plugged in, on Linux."""
         if not sys.platform.startswith("linux"):
             return []
-        from vultus.devices.v4l2_listing import list_cameras
+        from vultus.devices.v4l2.listing import list_cameras
 
         return list_cameras()
 
     def qualify(self, url: str, on_step: Callable[[str], None]) -> tuple[Profile, Path]:
         """Measure how a camera captures best and keep the result."""
         from vultus.devices.registry import create_device
-        from vultus.devices.v4l2 import V4l2
-        from vultus.devices.v4l2_qualify import qualify
+        from vultus.devices.v4l2.device import V4l2
+        from vultus.devices.v4l2.qualify import qualify
 
         device = create_device(url)
         if not isinstance(device, V4l2):
@@ -124,7 +124,7 @@ class Wiring:
         wait_s: float = 5.0,
     ) -> int:
         """Record until the first limit, tell the number of frame sets after each, and return it."""
-        from vultus.devices.recorder import record
+        from vultus.devices.recordings.recorder import record
 
         numbers = itertools.count(1)
         return record(

@@ -8,7 +8,7 @@ from vultus.devices.base import Capabilities, Device, Order, State, StreamFormat
 from vultus.devices.registry import Options, create_device, open_device, register, schemes
 
 if TYPE_CHECKING:
-    from vultus.devices.recorder import Recorder, record
+    from vultus.devices.recordings.recorder import Recorder, record
     from vultus.devices.synchroniser import Lane, Synchroniser
 
 __all__ = [
@@ -28,7 +28,7 @@ __all__ = [
     "schemes",
 ]
 
-_LATER: Final = {"Lane": "synchroniser", "Recorder": "recorder", "Synchroniser": "synchroniser", "record": "recorder"}
+_LATER: Final = {"Lane": "synchroniser", "Recorder": "recordings.recorder", "Synchroniser": "synchroniser", "record": "recordings.recorder"}
 """Names that no sign-in needs; their modules are imported when first asked for."""
 
 

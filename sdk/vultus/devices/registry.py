@@ -77,11 +77,11 @@ Factory = Callable[[str, Options], Device]
 # Modules are named, not imported: opening a recording needs no simulator.
 _BUILT_IN: Final = {
     "images": "vultus.devices.images",
-    "realsense": "vultus.devices.realsense_urls",
-    "replay": "vultus.devices.replay",
-    "serial": "vultus.devices.serial_device",
-    "simulator": "vultus.devices.simulator",
-    "v4l2": "vultus.devices.v4l2",
+    "realsense": "vultus.devices.realsense.urls",
+    "replay": "vultus.devices.recordings.replay",
+    "serial": "vultus.devices.heads.device",
+    "simulator": "vultus.devices.simulator.device",
+    "v4l2": "vultus.devices.v4l2.device",
 }
 # A camera may stand without a name: the first one found.
 _NEVER_LIVE: Final = frozenset({"images", "replay", "simulator"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -14,13 +14,15 @@ import numpy as np
 import numpy.typing as npt
 
 import vultus
+from vultus.calibration import Calibration
 from vultus.frames import Stream
-from vultus.types import Liveness, Modality
+from vultus.types import Cue, Liveness, Modality, SpoofKind, Verdict
 
 FORMAT: Final = 1
 """Raised when the meaning of a stored field changes."""
 _CODE: Final = (
     "pipeline.py",
+    "colour_only.py",
     "pictures.py",
     "geometry.py",
     "detail.py",
@@ -73,6 +75,19 @@ class Features:
             _plain_liveness(probe.liveness),
             dict(probe.modalities),
         )
+
+    def judged(self) -> Liveness | None:
+        """Return what the gates said as the value that a vote is cast on; None where they did not run."""
+        if self.liveness is None:
+            return None
+        cues = tuple(Cue(name, c["value"], c["unit"], c["limit"], Verdict(c["verdict"])) for name, c in self.liveness["cues"].items())
+        kind = self.liveness["spoof_kind"]
+        found = None if kind is None else SpoofKind(kind)
+        return Liveness(Verdict(self.liveness["verdict"]), cues, found, self.liveness["p_live"], self.liveness["log_lr"])
+
+    def voted(self, calibration: Calibration | None) -> Features:
+        """Return the features with a calibration's votes cast, as a sign-in casts them."""
+        return self if calibration is None else replace(self, liveness=_plain_liveness(calibration.voted(self.judged())))
 
     def why_not(self, modality: Modality) -> str | None:
         """Say why there is no embedding of a modality; None when there is one."""

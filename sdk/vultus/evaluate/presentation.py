@@ -54,7 +54,7 @@ def run_pad(data: DataSet, setting: Setting, options: PadOptions | None = None) 
         raise RecordingError(f"{data.name}: the index has no row that can be used")
     hashes = hash_files(data, setting.progress)
     tasks = [Task(s, i) for i, s in enumerate(data.samples)]
-    features = setting.extract(tasks, hashes)
+    features = [f.voted(setting.calibration) for f in setting.extract(tasks, hashes)]
     found = pad_figures(data.samples, features)
     unread = [Problem(s.line, f.problem) for s, f in zip(data.samples, features, strict=True) if f.problem is not None]
     attacks = sum(not s.bona_fide for s in data.samples)
@@ -62,7 +62,7 @@ def run_pad(data: DataSet, setting: Setting, options: PadOptions | None = None) 
         "format": FORMAT,
         "kind": "pad",
         "dataset": data.name,
-        "protocol": {"decision": "liveness gates", "species": sorted({s.label for s in data.samples} - {BONA_FIDE})},
+        "protocol": {"decision": "liveness gates and the calibration's votes", "species": sorted({s.label for s in data.samples} - {BONA_FIDE})},
         "counts": {
             "people": len({s.person for s in data.samples}),
             "samples": len(data.samples),

@@ -16,7 +16,7 @@ NOTE = ("--consent", "form 17, to tune the camera", "--consent-until", "2026-01-
 @pytest.fixture(autouse=True)
 def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VULTUS_RECORDING_KEY", str(tmp_path / "keys" / "recordings.key"))
-    monkeypatch.setattr("vultus.devices.envelope._LOG2_N", 14)
+    monkeypatch.setattr("vultus.devices.recordings.envelope._LOG2_N", 14)
 
 
 def record(out: Path, *more: str) -> int:

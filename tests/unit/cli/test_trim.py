@@ -14,8 +14,8 @@ import pytest
 
 from vultus.cli import main
 from vultus.devices import Recorder
-from vultus.devices.recording import Recording
-from vultus.devices.trimming import trim
+from vultus.devices.recordings.recording import Recording
+from vultus.devices.recordings.trimming import trim
 from vultus.errors import RecordingError
 from vultus.frames import DeviceIdentity, Extrinsics, Frame, FrameSet, Intrinsics, Source, Stream
 
@@ -144,7 +144,7 @@ def test_a_full_disk_leaves_no_file(recording: Path, tmp_path: Path, monkeypatch
 
     folder = tmp_path / "out"
     folder.mkdir()
-    monkeypatch.setattr("vultus.devices.recorder.os.write", full)
+    monkeypatch.setattr("vultus.devices.recordings.recorder.os.write", full)
     with pytest.raises(RecordingError, match="No space left on device; nothing was kept"):
         trim(recording, folder / "piece.mcap")
     assert not list(folder.iterdir())

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from vultus.devices import Recorder, open_device
-from vultus.devices.envelope import Consent, Key, Passphrase, asks_passphrase, key_file
-from vultus.devices.recorder import METADATA, checksum
-from vultus.devices.recording import Recording
-from vultus.devices.trimming import trim
+from vultus.devices.recordings.envelope import Consent, Key, Passphrase, asks_passphrase, key_file
+from vultus.devices.recordings.recorder import METADATA, checksum
+from vultus.devices.recordings.recording import Recording
+from vultus.devices.recordings.trimming import trim
 from vultus.errors import RecordingError
 from vultus.frames import DeviceIdentity, FrameSet
 
@@ -86,7 +86,7 @@ def join(records: list[Record]) -> bytes:
 
 def relabel(body: bytes, changes: dict[str, str]) -> bytes:
     """Return the header's metadata record with some entries changed and its checksum right again."""
-    from vultus.devices import records
+    from vultus.devices.recordings import records
 
     name, at = records.text(body, 0)
     about = records.pairs(body, at) | changes
@@ -141,7 +141,7 @@ def test_a_missing_or_wrong_key_is_one_line_that_says_so(
 
 def test_a_passphrase_opens_what_it_sealed(tmp_path: Path, camera: DeviceIdentity, make_set: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """The passphrase of the settings opens the recording, another one and none do not."""
-    monkeypatch.setattr("vultus.devices.envelope._LOG2_N", 14)
+    monkeypatch.setattr("vultus.devices.recordings.envelope._LOG2_N", 14)
     path = write(tmp_path / "p.mcap", camera, make_set, Passphrase("five words are better than one"))
     assert asks_passphrase(path)
     monkeypatch.setenv("VULTUS_PASSPHRASE", "five words are better than one")
@@ -158,7 +158,7 @@ def test_no_file_says_how_much_memory_a_passphrase_takes(
     tmp_path: Path, camera: DeviceIdentity, make_set: Make, cost: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A header that asks for an absurd or a worthless scrypt cost is refused before any work."""
-    monkeypatch.setattr("vultus.devices.envelope._LOG2_N", 14)
+    monkeypatch.setattr("vultus.devices.recordings.envelope._LOG2_N", 14)
     path = write(tmp_path / "p.mcap", camera, make_set, Passphrase("five words are better than one"))
     rebuild(path, lambda chunks: chunks, header={"scrypt_log2_n": cost})
     with pytest.raises(RecordingError):

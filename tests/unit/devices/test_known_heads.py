@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from vultus.devices.known_heads import KnownHeads
-from vultus.devices.serial_keys import Identity, check_digits
+from vultus.devices.heads.keys import Identity, check_digits
+from vultus.devices.heads.known import KnownHeads
 from vultus.errors import PairingError, StoreError
 
 HEAD = Identity(b"H" * 32).public

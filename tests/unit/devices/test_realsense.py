@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from vultus.devices import create_device
-from vultus.devices.realsense import Mode, RealSense
+from vultus.devices.realsense.device import Mode, RealSense
 from vultus.errors import DeviceError, DeviceLost
 from vultus.frames import Source, Stream
 from vultus.testing import DEVICE_CHECKS

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vultus.devices import Lane, Recorder, Synchroniser, open_device, wire
-from vultus.devices.recording import Recording
-from vultus.devices.trimming import trim
+from vultus.devices import Lane, Recorder, Synchroniser, open_device
+from vultus.devices.recordings import wire
+from vultus.devices.recordings.recording import Recording
+from vultus.devices.recordings.trimming import trim
 from vultus.frames import DeviceIdentity, FrameSet, Stream, StreamTiming, Timing
 
 counts = st.integers(0, 2**63 - 1)

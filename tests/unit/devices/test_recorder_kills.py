@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 
 from vultus.devices import Recorder
-from vultus.devices.recording import Recording
+from vultus.devices.recordings.recording import Recording
 from vultus.errors import RecordingError
 from vultus.frames import DeviceIdentity, Frame, FrameSet, Intrinsics, Source, Stream
 

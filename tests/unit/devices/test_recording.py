@@ -23,9 +23,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from vultus.devices import Recorder, open_device, record, wire
-from vultus.devices.recorder import METADATA, TOPIC, checksum
-from vultus.devices.recording import Recording
+from vultus.devices import Recorder, open_device, record
+from vultus.devices.recordings import wire
+from vultus.devices.recordings.recorder import METADATA, TOPIC, checksum
+from vultus.devices.recordings.recording import Recording
 from vultus.errors import DeviceNotFound, RecordingError
 from vultus.frames import DeviceIdentity, Extrinsics, Frame, FrameSet, Intrinsics, Source, Stream, Timing
 
@@ -304,7 +305,7 @@ def test_a_frame_set_that_is_too_large_for_a_chunk_goes_into_several(
     tmp_path: Path, camera: DeviceIdentity, make_set: Callable[..., FrameSet], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A frame set beyond the size of a chunk is divided between frames and comes back whole."""
-    monkeypatch.setattr("vultus.devices.recorder.CHUNK_BYTES", 1000)
+    monkeypatch.setattr("vultus.devices.recordings.recorder.CHUNK_BYTES", 1000)
     with Recorder(tmp_path / "big.mcap", camera) as recorder:
         for number in range(3):
             recorder.write(make_set(number))

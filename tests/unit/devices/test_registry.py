@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from vultus.devices import Device, Options, create_device, open_device, register, schemes
+from vultus.devices.recordings.replay import ReplayDevice
 from vultus.devices.registry import unregister
-from vultus.devices.replay import ReplayDevice
 from vultus.errors import DeviceNotFound
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from vultus.devices import Recorder, open_device
-from vultus.devices.replay import ReplayDevice
+from vultus.devices.recordings.replay import ReplayDevice
 from vultus.errors import RecordingError
 from vultus.frames import DeviceIdentity, FrameSet, Stream
 

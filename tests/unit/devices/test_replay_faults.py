@@ -10,7 +10,7 @@ import pytest
 
 from vultus.devices import Recorder, open_device
 from vultus.devices.base import Order
-from vultus.devices.faults import FAULTS
+from vultus.devices.recordings.faults import FAULTS
 from vultus.frames import DeviceIdentity, FrameSet, Source
 
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from vultus.devices import Recorder, open_device
-from vultus.devices.recording import Recording
-from vultus.devices.replay import ReplayDevice
+from vultus.devices.recordings.recording import Recording
+from vultus.devices.recordings.replay import ReplayDevice
 from vultus.errors import DeviceState, RecordingError
 from vultus.frames import DeviceIdentity, Frame, FrameSet, Source, Stream
 
@@ -45,7 +45,7 @@ def write(path: Path, count: int) -> Path:
 def forty(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Write forty frame sets in either layout that a recording may have."""
     if request.param == "a chunk a frame":
-        monkeypatch.setattr("vultus.devices.recorder.CHUNK_BYTES", 0)
+        monkeypatch.setattr("vultus.devices.recordings.recorder.CHUNK_BYTES", 0)
     return write(tmp_path / "forty.mcap", 40)
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vultus.devices.serial_packets import LONGEST_PAYLOAD, LONGEST_STUFFED, Packet, Unframer, crc32c, decode, encode, stuff, unstuff
+from vultus.devices.heads.packets import LONGEST_PAYLOAD, LONGEST_STUFFED, Packet, Unframer, crc32c, decode, encode, stuff, unstuff
 
 PAYLOADS = st.one_of(st.binary(max_size=40), st.binary(max_size=LONGEST_PAYLOAD), st.integers(0, LONGEST_PAYLOAD).map(lambda n: b"\1" * n))
 

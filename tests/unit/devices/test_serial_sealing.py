@@ -11,10 +11,10 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vultus.devices.serial_handshake import Handshake
-from vultus.devices.serial_keys import Ephemeral, Identity, check_digits, derive, opened, seal, verified
-from vultus.devices.serial_messages import Kind
-from vultus.devices.serial_sealing import WINDOW, Receiving, Sending
+from vultus.devices.heads.handshake import Handshake
+from vultus.devices.heads.keys import Ephemeral, Identity, check_digits, derive, opened, seal, verified
+from vultus.devices.heads.messages import Kind
+from vultus.devices.heads.sealing import WINDOW, Receiving, Sending
 
 KEY = bytes(range(32))
 

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vultus.devices.serial_description import Description, read_description
-from vultus.devices.serial_frames import DEPTH, NIR, RGB, HeadFrame
-from vultus.devices.serial_sets import SetMaker
-from vultus.devices.serial_strobe import LENGTH, Strobe
+from vultus.devices.heads.description import Description, read_description
+from vultus.devices.heads.frames import DEPTH, NIR, RGB, HeadFrame
+from vultus.devices.heads.sets import SetMaker
+from vultus.devices.heads.strobe import LENGTH, Strobe
 from vultus.errors import ProtocolError
 from vultus.frames import DeviceIdentity, FrameSet, Source, Stream
 

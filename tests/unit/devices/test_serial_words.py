@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vultus._native import read_word, write_word
-from vultus.devices.serial_packets import LONGEST_PAYLOAD, crc32c, decode, encode
-from vultus.devices.serial_words import LINE, PIECE, WordReader, words
+from vultus.devices.heads.packets import LONGEST_PAYLOAD, crc32c, decode, encode
+from vultus.devices.heads.words import LINE, PIECE, WordReader, words
 
 # The second definition: everything below is written from the text of PROTOCOL.md, without tables or shift registers.
 

@@ -11,9 +11,9 @@ import pytest
 
 from vultus import pictures
 from vultus.devices import open_device
-from vultus.devices.portraits import Portrait, carried_portrait, load_portrait
-from vultus.devices.simulator import Scene, SceneKind, Sensor, Simulator, Truth
-from vultus.devices.simulator_optics import project, rotation
+from vultus.devices.simulator.device import Scene, SceneKind, Sensor, Simulator, Truth
+from vultus.devices.simulator.optics import project, rotation
+from vultus.devices.simulator.portraits import Portrait, carried_portrait, load_portrait
 from vultus.errors import DeviceNotFound
 from vultus.frames import FrameSet, Source, Stream
 
@@ -31,7 +31,7 @@ def shoot(astronaut: Portrait) -> Callable[..., tuple[FrameSet, Truth]]:
     """Return a renderer of one frame set of a still scene."""
 
     def render(kind: SceneKind = SceneKind.BONA_FIDE, *, number: int = 0, seed: int = 0, noise: float = 1.0, **options: object):
-        from vultus.devices.simulator_sensor import Light
+        from vultus.devices.simulator.sensor import Light
 
         light = Light(**{k: options.pop(k) for k in ("level", "warmth", "side", "infrared") if k in options})
         scene = Scene(kind, motion=float(options.pop("motion", 0.0)), light=light, **options)
