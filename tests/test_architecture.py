@@ -25,6 +25,7 @@ LAYERS: tuple[frozenset[str], ...] = (
             "camera_calibration",
             "camera_fitting",
             "camera_views",
+            "detail",
             "documents",
             "exposure",
             "geometry",

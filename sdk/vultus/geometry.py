@@ -57,8 +57,8 @@ class Surface:
     `structure` is the correlation of NIR and colour detail from one to four cells of 48, -1..1; `contrast` the deviation of that NIR
     detail in natural logarithms. `falloff` is the correlation of NIR light on bare skin with that foretold by the slope and the distance
     of the depth at full resolution, `gain` how many times as much the light varies as foretold (1 for a matt white head, less for sensors
-    with noise). `detail` is the correlation of the finest forms in light and depth, `eye_detail` that about the eyes alone; `noise` how
-    much the logarithm of the light jumps from cell to cell.
+    with noise). `detail` is the correlation of the finest forms in light and depth but for the eyes, `eye_detail` that about the eyes;
+    `noise` how much the logarithm of the light jumps from cell to cell.
     """
 
     structure: float | None

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
 from vultus.calibration import load
+from vultus.detail import SIDE, agreement, noise
 from vultus.geometry import Surface
 from vultus.manifest import load_manifest
-from vultus.stages.detail import SIDE, agreement, noise
 from vultus.stages.liveness import surface_cues
 from vultus.types import F32, U16, Verdict
 

@@ -204,7 +204,7 @@ def test_what_was_not_measured_says_nothing() -> None:
 
 
 @given(
-    name=st.sampled_from(["nir_detail", "eye_detail"]),
+    name=st.sampled_from(sorted(ALONE)),
     value=st.floats(-1, 0.02),
     others=st.lists(st.floats(0.9, 1.2), min_size=14, max_size=14),
 )
@@ -214,7 +214,7 @@ def test_depth_that_does_not_belong_to_the_light_never_passes(name: str, value: 
     assert VOTE.cast(liveness(shown)).cues[-1].verdict is not Verdict.PASS
 
 
-@given(name=st.sampled_from(["nir_detail", "eye_detail"]), value=st.floats(0.0, 0.45), less=st.floats(0.01, 0.5))
+@given(name=st.sampled_from(sorted(ALONE)), value=st.floats(0.0, 0.45), less=st.floats(0.01, 0.5))
 def test_less_agreement_alone_is_never_more_live(name: str, value: float, less: float) -> None:
     """What a cue says alone falls with its value: a lower correlation never raises it."""
     pose = np.array([1.0, 1.0])

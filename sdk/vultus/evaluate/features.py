@@ -20,7 +20,18 @@ from vultus.types import Cue, Liveness, Modality, SpoofKind, Verdict
 
 FORMAT: Final = 1
 """Raised when the meaning of a stored field changes."""
-_CODE: Final = ("pipeline.py", "colour_only.py", "pictures.py", "types.py", "_native/*.py", "_core*.so", "stages/*.py", "devices/index.py")
+_CODE: Final = (
+    "pipeline.py",
+    "colour_only.py",
+    "pictures.py",
+    "geometry.py",
+    "detail.py",
+    "types.py",
+    "_native/*.py",
+    "_core*.so",
+    "stages/*.py",
+    "devices/index.py",
+)
 """What decides, besides the graphs, which features a file gives."""
 
 F32 = npt.NDArray[np.float32]

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus import _native
+from vultus.detail import agreement, noise
 from vultus.geometry import TARGET, Surface, median_of, similarity
-from vultus.stages.detail import agreement, noise
 from vultus.types import F32, U16, Grey
 
 GRID: Final = 48

@@ -27,9 +27,9 @@ CUES: Final = (
 """Cues that the vote weighs, in the order of its clouds' columns."""
 POSE: Final = ("face_yaw", "face_pitch")
 NOISE: Final = "nir_noise"
-ALONE: Final[Mapping[str, float]] = {"nir_detail": 0.12, "eye_detail": 0.12}
-"""Cues that need no simulated attack to be judged by: what does not belong together is uncorrelated, with this deviation (0.06 to 0.10 between
-depth and light of different people). The ratio is never better than what one of them says alone."""
+ALONE: Final[Mapping[str, float]] = {"nir_detail": 0.12}
+"""Cues that need no simulated attack to be judged by: what does not belong together is uncorrelated, with about this deviation. The ratio is
+never better than what one of them says alone."""
 _LEAST_DEVIATION: Final = 0.05
 _LOGARITHMIC: Final = {"depth_relief": 0.3, "nir_face": 0.02, "nir_contrast": 0.01, "nir_gain": 0.02}
 """Cues whose values are ratios of lengths or of light: their logarithms are weighed, from the least value on."""

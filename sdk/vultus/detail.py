@@ -57,7 +57,9 @@ _SMOOTH, _FINE, _COARSE = ((_blur(sigma), np.ascontiguousarray(_blur(sigma).T)) 
 
 
 def agreement(depth: U16, light: F32, unlit: float) -> tuple[float | None, float | None]:
-    """Return the correlation of the light's detail with that foretold by the depth's slopes and curvatures, in the face and about the eyes.
+    """Return the correlation of the light's detail with that foretold by the depth's slopes and curvatures, but for the eyes and about them.
+
+    Apart, because spectacles and deep sockets are live people's too, while printed eyes are an attack's.
 
     `depth` uint16 (72, 72) in mm, 0 = hole, and `light` float32 (72, 72) show the face aligned alike; cells up to `unlit` are not lit. Cells are
     compared only where both were measured. None where too few were, or one of the two is even.
@@ -84,7 +86,8 @@ def agreement(depth: U16, light: F32, unlit: float) -> tuple[float | None, float
     half = found.shape[1] // 2
     limit = _CLIP * np.partition(np.abs(found), half, axis=1)[:, half : half + 1]
     found = np.clip(found, -limit, limit)
-    return _correlation(found), _correlation(found[:, _EYES.ravel().take(cells)])
+    eyes = _EYES.ravel().take(cells)
+    return _correlation(found[:, ~eyes]), _correlation(found[:, eyes])
 
 
 def noise(light: F32, unlit: float) -> float | None:
