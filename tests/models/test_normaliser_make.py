@@ -6,6 +6,7 @@ import dataclasses
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -18,8 +19,11 @@ from models.training.normaliser.data import Material  # noqa: E402
 from models.training.normaliser.export import export, picture_graph  # noqa: E402
 from models.training.normaliser.make import make, simulated  # noqa: E402
 from models.training.normaliser.precision import precision  # noqa: E402
+from models.training.normaliser.real import rap3df  # noqa: E402
 from models.training.normaliser.variants import VARIANTS  # noqa: E402
 from tests.models.test_normaliser_training import tiny  # noqa: E402
+
+from vultus.devices.simulator.portraits import carried_portrait  # noqa: E402
 
 
 def faces(inputs: np.ndarray) -> Faces:
@@ -28,6 +32,26 @@ def faces(inputs: np.ndarray) -> Faces:
     who = np.array([f"p{i // 4 % 4}" for i in range(count)])
     tensors = np.repeat(inputs[:count, :1], 3, axis=1)
     return Faces(tensors, who, np.array([f"s{i}" for i in range(count)]), np.array(["rgb", "nir"] * (count // 2)), count)
+
+
+def test_real_faces_are_cut_as_the_sdk_cuts_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One frame set of a portrait before a wall gives a colour and an NIR crop in the recogniser's range, NIR in three equal planes, and no relief."""
+    portrait = carried_portrait("astronaut")
+    folder = tmp_path / "rap3df-2017"
+    folder.mkdir()
+    grey = portrait.image.mean(2)
+    pictures = {"rgb": portrait.image[:, :, ::-1], "nir": (grey * 60).astype(np.uint16), "depth": np.full(grey.shape, 700, np.uint16)}
+    for name, picture in pictures.items():
+        assert cv2.imwrite(str(folder / f"{name}.png"), picture)
+    (folder / "index.csv").write_text("person,sample,rgb,nir,depth\nada,1,rgb.png,nir.png,depth.png\n")
+    monkeypatch.setenv("VULTUS_DATA", str(tmp_path))
+    found, inputs = rap3df()
+    assert found.modalities.tolist() == ["rgb", "nir"]
+    assert np.abs(found.tensors).max() <= 1
+    assert found.tensors.std((1, 2, 3)).min() > 0.2
+    assert np.array_equal(found.tensors[1, 0], found.tensors[1, 2])
+    assert np.array_equal(inputs[:, 0], found.tensors[:, 0])
+    assert not inputs[1, 1].any()
 
 
 @pytest.mark.parametrize("variant", ["stem", "encoder"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import os
 import subprocess
 import sys
@@ -16,8 +17,8 @@ torch = pytest.importorskip("torch", reason="training needs the extra `train`")
 from models.recipes.layers import Layer, Network  # noqa: E402 - only after torch is known to be there
 from models.training.normaliser.config import Run  # noqa: E402
 from models.training.normaliser.data import Material, sample  # noqa: E402
-from models.training.normaliser.losses import several  # noqa: E402
-from models.training.normaliser.recogniser import Recogniser  # noqa: E402
+from models.training.normaliser.losses import Learner, alike, several  # noqa: E402
+from models.training.normaliser.recogniser import Recogniser, bent  # noqa: E402
 from models.training.normaliser.train import Colour, train  # noqa: E402
 from models.training.normaliser.variants import VARIANTS, parameters  # noqa: E402
 
@@ -114,6 +115,41 @@ def test_several_positives_share_the_softmax() -> None:
     one = torch.tensor([[True, False, False], [False, False, False], [False, False, False]])
     assert float(several(logits, one)) == pytest.approx(float(torch.nn.functional.cross_entropy(logits[:1], torch.tensor([0]))))
     assert float(several(logits, torch.ones(3, 3, dtype=torch.bool))) == pytest.approx(0, abs=1e-6)
+
+
+def test_nir_of_earlier_steps_is_compared_too() -> None:
+    """The queue keeps the newest embeddings; every pair of one person counts on its own, and nothing is asked where nobody has a mate."""
+    eye = torch.eye(4)
+    learner = Learner(VARIANTS["direct"](tiny()), eye, queue=3)
+    assert float(alike(eye[:2], torch.tensor([0, 1]), learner, 0.5)) == 0
+    learner.keep(eye[:2], torch.tensor([0, 1]))
+    learner.keep(eye[2:], torch.tensor([2, 3]))
+    assert learner.queue_own.tolist() == [2, 3, 0]
+    assert torch.equal(learner.queue, eye[[2, 3, 0]])
+    # One mate at cosine 1 in the queue, three strangers at 0: the share of the mate is e^2 / (e^2 + 3).
+    found = float(alike(eye[:2], torch.tensor([0, 1]), learner, 0.5))
+    assert found == pytest.approx(float(np.log1p(3 * np.exp(-2))), rel=1e-5)
+
+
+def test_what_is_not_trained_is_bent_as_pytorch_bends_it() -> None:
+    """The fast PReLU gives PyTorch's value and, to its input and its slopes, PyTorch's gradients."""
+    x, slope = torch.randn(2, 3, 4, 5, dtype=torch.double), torch.tensor([0.3, -0.2, 1.5], dtype=torch.double)
+    found = []
+    for function in (bent, torch.nn.functional.prelu):
+        leaves = x.clone().requires_grad_(), slope.clone().requires_grad_()
+        function(*leaves).pow(2).sum().backward()
+        found.append([leaf.grad for leaf in leaves])
+    for one, other in zip(*found, strict=True):
+        assert torch.allclose(one, other)
+
+
+def test_a_run_with_a_queue_goes_on_as_if_nothing_had_been(found: Material, tmp_path: Path) -> None:
+    """A stopped run that compares with earlier crops and with the same look in colour resumes with its queue."""
+    run = dataclasses.replace(RUN, moment=2.0, alike=1.0, queue=8, steps=4)
+    train(run, tiny(), found, tmp_path / "whole")
+    train(run, tiny(), found, tmp_path / "cut", stop_after=2)
+    train(run, tiny(), found, tmp_path / "cut")
+    assert losses(tmp_path / "cut") == losses(tmp_path / "whole")
 
 
 @pytest.mark.parametrize(("name", "most"), [("direct", 0), ("affine", 6), ("prepended", 1500), ("encoder", 100_000), ("stem", 15_000)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import numpy.typing as npt
-from models.matching.faces import Shown, carried, open_detector, shipped
+from models.matching.faces import Shown, carried, open_detector, open_landmarks, shipped
 from models.matching.faces import rap3df as shown_of
 from models.recipes.crops import Faces, data_folder
 from models.recipes.layers import MEAN, SCALE
@@ -18,7 +18,7 @@ F32 = npt.NDArray[np.float32]
 
 def rap3df() -> tuple[Faces, F32]:
     """Return the faces of rap3df-2017 and a normaliser's input (n, 5, 112, 112) for each; a colour face's is of no meaning."""
-    shown = shown_of(data_folder(), open_detector())
+    shown = shown_of(data_folder(), open_detector(), open_landmarks())
     cut = [(one, name, crop) for one in shown for name, crop in shipped(one).items()]
     tensors = np.stack([_planes(crop) for _, _, crop in cut])
     inputs = np.stack([np.concatenate([tensor[:1], _shape(one, name)]) for (one, name, _), tensor in zip(cut, tensors, strict=True)])
