@@ -1,7 +1,8 @@
 """Colour alone: what a frame set shows of a print or a screen where there is neither NIR nor depth to look at.
 
-Blocks, as far as the model card measures it: halftone dots and pixel grids that the camera resolves (grid), sheets that carry their
-surroundings along when they are moved (`vultus.stages.sheet`), and where a network that does not ship was fetched and calibrated, what it knows.
+Blocks, as far as the model card measures it: halftone dots and pixel grids that the camera resolves (grid), and where a network that does not
+ship was fetched and calibrated, what it knows. A sheet that carries its surroundings along (`vultus.stages.sheet`) is sent back, not refused, for
+that alone.
 Does not block: a print without visible dots held still, a fine screen, any mask. It can only deny, and only the vote over its cues passes or
 fails: a single cue states its number and abstains.
 """

@@ -1,7 +1,7 @@
 """Sheet: whether what surrounds a face moves with it, over the frame sets of one attempt before a camera that stands still.
 
 A head turns and nods before a background that stays; a printed or shown face takes its surroundings along, up to the edge of the sheet.
-Blocks: prints and screens that are moved by hand, as they mostly are, when they show more than a head's outline.
+Sends back, and refuses together with another cue, prints and screens that are moved by hand when they show more than a head's outline.
 Does not block: a sheet held still or cut out along the head. Abstains until the face has moved, where its surroundings have no texture, and
 where nothing in the picture stood still: then the camera itself moved.
 """
