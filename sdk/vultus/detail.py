@@ -74,9 +74,9 @@ def agreement(depth: U16, light: F32, unlit: float) -> tuple[float | None, float
     weight = known.astype(np.float32)
     share, total = _SMOOTH[0] @ np.stack([weight, off * weight]) @ _SMOOTH[1]
     foretold = _foretold(total / np.maximum(share, _SURE))
-    both = np.stack([weight, foretold * weight, np.log(light + np.float32(_FLOOR)) * weight])
-    fine, coarse = _FINE[0] @ both @ _FINE[1], _COARSE[0] @ both @ _COARSE[1]
-    detail = fine[1:] / np.maximum(fine[0], _SURE) - coarse[1:] / np.maximum(coarse[0], _SURE)
+    fine, coarse = (np.maximum(left @ weight @ right, np.float32(_SURE)) for left, right in (_FINE, _COARSE))
+    logs = np.log(light + np.float32(_FLOOR))
+    detail = np.stack([_between(plane * weight, fine, coarse) for plane in (foretold, logs)])
     inner = _OVAL.copy()
     inner[1:-1, 1:-1] &= known[1:-1, 1:-1] & known[1:-1, 2:] & known[1:-1, :-2] & known[2:, 1:-1] & known[:-2, 1:-1]
     cells = np.flatnonzero(inner)
@@ -88,6 +88,11 @@ def agreement(depth: U16, light: F32, unlit: float) -> tuple[float | None, float
     found = np.clip(found, -limit, limit)
     eyes = _EYES.ravel().take(cells)
     return _correlation(found[:, ~eyes]), _correlation(found[:, eyes])
+
+
+def _between(plane: F32, fine: F32, coarse: F32) -> F32:
+    """Return what lies between the two means of a weighed plane; `fine` and `coarse` are those of the weights."""
+    return np.asarray(_FINE[0] @ plane @ _FINE[1] / fine - _COARSE[0] @ plane @ _COARSE[1] / coarse, np.float32)
 
 
 def noise(light: F32, unlit: float) -> float | None:

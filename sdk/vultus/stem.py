@@ -51,7 +51,8 @@ def unpack(text: str) -> Stem:
         raise ValueError("the weights of its first layers are no base64") from error
     if len(data) != 1 + 4 * _native.STEM_WEIGHTS:
         raise ValueError(f"its first layers have {len(data)} bytes, this version reads {1 + 4 * _native.STEM_WEIGHTS}")
-    weights = np.frombuffer(data, "<f4", offset=1).astype(np.float32)
+    weights = _native.aligned(_native.STEM_WEIGHTS, np.float32)
+    weights[:] = np.frombuffer(data, "<f4", offset=1)
     if not np.isfinite(weights).all():
         raise ValueError("the weights of its first layers are not all finite")
     return Stem(weights, data[0])

@@ -231,7 +231,7 @@ def calibrations(folder: Path) -> Target:
     n = len(CUES)
     vote = {"cues": list(CUES), "course": np.zeros((4, n)).tolist(), "deviation": [1.0] * n, "means": np.zeros((2, n)).tolist()}
     vote |= {"spreads": [np.eye(n).tolist()] * 2, "shares": [1.0], "pass_llr": 1.0, "fail_llr": -1.0, "slope": 1.0, "offset": 0.0}
-    vote |= {"tables": {"live": [0.5, 2.0], "attacks": {"flat_print": [-3.0, -1.0]}}}
+    vote |= {"noisy": 0.05, "tables": {"live": [0.5, 2.0], "attacks": {"flat_print": [-3.0, -1.0]}}}
     parts = [{"pair": ["rgb", "rgb"], "weight": 0.5}, {"pair": ["nir", "nir"], "weight": 0.5}]
     body = {"id": "x", "base_graph": base.graph, "base": base.id, "device": device, "pairs": [pair], "space": space, "vote": vote}
     body["joint"] = {**pair, "parts": parts}

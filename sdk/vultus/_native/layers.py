@@ -10,13 +10,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from vultus._native.arrays import I8, I32, done, ffi, lib, packed, writable
+from vultus._native.arrays import I8, I32, aligned, done, ffi, lib, packed, writable
 from vultus.types import F32
 
 U8 = npt.NDArray[np.uint8]
 HEAD_OUT: Final = lib.VULTUS_HEAD_OUT
-_LINE: Final = 64
-"""Bytes of a cache line and of the widest register; weights begin at a multiple."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +119,4 @@ def _room(count: int, made: int) -> U8:
     size = lib.vultus_packed_size(count, made)
     if size < 0:
         raise ValueError(f"the core runs no layer from {count} to {made} channels")
-    memory = np.empty(size + _LINE, np.uint8)
-    start = -memory.ctypes.data % _LINE
-    return memory[start : start + size]
+    return aligned(size, np.uint8)

@@ -81,8 +81,8 @@ def view(rgb: U8, face: Face, out: F32) -> None:
     share = min(_SURROUNDINGS, (width - 1) / w, (height - 1) / h)
     left = min(max(x + w / 2 - w * share / 2, 0.0), width - 1 - w * share)
     top = min(max(y + h / 2 - h * share / 2, 0.0), height - 1 - h * share)
-    across, down = w * share / SIDE, h * share / SIDE
-    matrix = np.array([[across, 0.0, left + across / 2 - 0.5], [0.0, down, top + down / 2 - 0.5]])
+    # From the first pixel's centre to the last one's: half a pixel farther lies outside a picture that the view fills.
+    matrix = np.array([[(w * share - 1) / (SIDE - 1), 0.0, left], [0.0, (h * share - 1) / (SIDE - 1), top]])
     _native.warp_rgb(rgb, matrix, out, bgr=True, scale=1.0, offset=0.0)
 
 
