@@ -18,7 +18,7 @@ from models.recipes.layers import Layer, Network  # noqa: E402 - only after torc
 from models.training.normaliser.config import Run  # noqa: E402
 from models.training.normaliser.data import Material, sample  # noqa: E402
 from models.training.normaliser.losses import Learner, alike, several  # noqa: E402
-from models.training.normaliser.recogniser import Recogniser, bent  # noqa: E402
+from models.training.normaliser.recogniser import Recogniser  # noqa: E402
 from models.training.normaliser.train import Colour, train  # noqa: E402
 from models.training.normaliser.variants import VARIANTS, parameters  # noqa: E402
 
@@ -129,18 +129,6 @@ def test_nir_of_earlier_steps_is_compared_too() -> None:
     # One mate at cosine 1 in the queue, three strangers at 0: the share of the mate is e^2 / (e^2 + 3).
     found = float(alike(eye[:2], torch.tensor([0, 1]), learner, 0.5))
     assert found == pytest.approx(float(np.log1p(3 * np.exp(-2))), rel=1e-5)
-
-
-def test_what_is_not_trained_is_bent_as_pytorch_bends_it() -> None:
-    """The fast PReLU gives PyTorch's value and, to its input and its slopes, PyTorch's gradients."""
-    x, slope = torch.randn(2, 3, 4, 5, dtype=torch.double), torch.tensor([0.3, -0.2, 1.5], dtype=torch.double)
-    found = []
-    for function in (bent, torch.nn.functional.prelu):
-        leaves = x.clone().requires_grad_(), slope.clone().requires_grad_()
-        function(*leaves).pow(2).sum().backward()
-        found.append([leaf.grad for leaf in leaves])
-    for one, other in zip(*found, strict=True):
-        assert torch.allclose(one, other)
 
 
 def test_a_run_with_a_queue_goes_on_as_if_nothing_had_been(found: Material, tmp_path: Path) -> None:

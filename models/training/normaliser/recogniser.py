@@ -14,29 +14,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 
-class _Bent(torch.autograd.Function):
-    """PReLU by operations that use the processor's vectors: the gradient of PyTorch's own takes half of a whole training step on a CPU."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, slope: Tensor) -> Tensor:
-        ctx.save_for_backward(x, slope)
-        return functional.prelu(x, slope)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor | None]:
-        x, slope = ctx.saved_tensors
-        column = slope[:, None, None]
-        passed = gradients[0] * column
-        passed += torch.ops.aten.threshold_backward(gradients[0], x, 0) * (1 - column)
-        return passed, (gradients[0] * x.clamp(max=0)).sum((0, 2, 3)) if ctx.needs_input_grad[1] else None
-
-
-def bent(x: Tensor, slope: Tensor) -> Tensor:
-    """Return PReLU of x (n, c, h, w) with one slope a channel."""
-    out: Tensor = _Bent.apply(x, slope)
-    return out
-
-
 class Recogniser(nn.Module):
     """SFace in float: (n, 3, 112, 112) planes R, G, B of (pixel - 127.5) / 128 to unit vectors (n, 128).
 
@@ -48,8 +25,7 @@ class Recogniser(nn.Module):
         self.network = network
         self.forms = [(layer.stride, layer.pad, layer.groups) for layer in network.layers]
         for i, layer in enumerate(network.layers):
-            # Channels last: three quarters of the time of the plain order on a CPU, where the crops are that too.
-            self.register_buffer(f"weight{i}", _tensor(layer.weight).contiguous(memory_format=torch.channels_last))
+            self.register_buffer(f"weight{i}", _tensor(layer.weight))
             self.register_buffer(f"bias{i}", _tensor(layer.bias))
             self.register_buffer(f"slope{i}", _tensor(layer.slope))
         self.register_buffer("head", _tensor(network.head_weight.reshape(len(network.head_bias), -1)))
@@ -59,7 +35,7 @@ class Recogniser(nn.Module):
         """Return the unit-length embeddings of aligned crops, or of the input of layer `enters`."""
         for i, (stride, pad, groups) in enumerate(self.forms[enters:], enters):
             weight, bias, slope = self.layer(i)
-            x = bent(functional.conv2d(x, weight, bias, stride, pad, 1, groups), slope)
+            x = functional.prelu(functional.conv2d(x, weight, bias, stride, pad, 1, groups), slope)
         x = functional.linear(x.flatten(1), self.get_buffer("head"), self.get_buffer("head_bias"))
         return functional.normalize(x.float(), dim=1)
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 import torch
-from models.training.normaliser.recogniser import Recogniser, bent
+from models.training.normaliser.recogniser import Recogniser
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -91,7 +91,7 @@ class Stem(Normaliser):
         x = x[:, :1]
         for i, (stride, pad, groups) in enumerate(self.forms):
             weight, bias, slope = self.layer(i)
-            x = bent(functional.conv2d(x, weight, bias, stride, pad, 1, groups), slope)
+            x = functional.prelu(functional.conv2d(x, weight, bias, stride, pad, 1, groups), slope)
         return x
 
 
