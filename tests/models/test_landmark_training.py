@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch", reason="training needs the extra `train`")
 
 from models.recipes import source  # noqa: E402 - only after torch is known to be there
 from models.recipes.landmarks import MIRRORED, SIDE, build_landmarks, read_weights  # noqa: E402
+from models.training.landmarks import sources  # noqa: E402
 from models.training.landmarks.card import card, figures  # noqa: E402
 from models.training.landmarks.config import make_run, read_run  # noqa: E402
 from models.training.landmarks.crops import draw  # noqa: E402
@@ -20,6 +21,8 @@ from models.training.landmarks.network import Landmarks  # noqa: E402
 from models.training.landmarks.sources import Faces, Material, _gathered, _portraits, kept_aside, unit_of  # noqa: E402
 from models.training.landmarks.teacher import Teacher  # noqa: E402
 from models.training.landmarks.train import Crops, numbers_of, train, watch  # noqa: E402
+from models.training.synthesis.pool import open_pool  # noqa: E402
+from tests.models.egg import write_egg  # noqa: E402
 
 from vultus.geometry import TARGET  # noqa: E402
 from vultus.graphs import open_graph  # noqa: E402
@@ -85,6 +88,24 @@ def test_nobody_is_both_learnt_from_and_measured(tmp_path: Path) -> None:
     for name in ("003f", "008f"):
         (tmp_path / "canada" / f"{name}.jpg").touch()
     assert kept_aside(tmp_path) == {"london/001", "london/003", "canada/003f"}
+
+
+def test_a_run_without_photographs_needs_no_set_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the head model alone a run learns from made-up people and portraits, the same again out of the cache; one with photographs says what is missing."""
+    write_egg(tmp_path / "data")
+    monkeypatch.setattr(sources, "open_pool", lambda recipe, data, cache, *_: open_pool(recipe, data, cache, None, "none"))
+    monkeypatch.setattr(Teacher, "truth", lambda _, picture, face: face.landmarks)
+    graph = open_graph(load_manifest().entry("detector"))
+    run = make_run({"made": 2, "lights": 1, "portraits": 3})
+    found = sources.material(run, tmp_path / "data", tmp_path / "cache", graph)
+    again = sources.material(run, tmp_path / "data", tmp_path / "cache", graph)
+    assert found.digest == again.digest
+    assert [p.tobytes() for p in found.train.pictures] == [p.tobytes() for p in again.train.pictures]
+    assert set(found.train.people.tolist()) == {"made/0", "made/1", "grace_hopper", "astronaut"}
+    assert len(found.train.pictures) == 2 * 5 * 2 + 2 * 3
+    assert {p.ndim for p in found.train.pictures} == {2, 3}
+    with pytest.raises(FileNotFoundError, match="london"):
+        sources.material(make_run({"made": 2, "photographs": 1}), tmp_path / "data", tmp_path / "cache", graph)
 
 
 def test_the_teacher_is_of_one_mind_about_a_portrait_and_its_mirror_image(faces: Faces) -> None:

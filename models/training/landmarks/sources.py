@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from models.training.landmarks.config import Run
 from models.training.landmarks.teacher import Teacher
-from models.training.normaliser.portraits import files
+from models.training.normaliser.portraits import PERMITTED, files
 from models.training.synthesis.light import light
 from models.training.synthesis.pool import Pool, Recipe, open_pool
 from models.training.synthesis.view import View
@@ -54,7 +54,7 @@ class Faces:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Material:
-    """What a run learns from and what it is watched by. digest: of all that made it."""
+    """What a run learns from, and the photographs and turned heads that it is watched by. digest: of what made the first."""
 
     train: Faces
     photographs: Faces
@@ -70,39 +70,42 @@ def unit_of(marks: F32) -> float:
 
 def kept_aside(data: Path) -> frozenset[str]:
     """Return the people of London and Canada that no run learns from: every second one, those whom `models.matching landmarks` measures."""
-    return frozenset(name for one in ("london", "canada") for name in sorted(files(data, (one,)))[::2])
+    return frozenset(name for one in PERMITTED for name in sorted(files(data, (one,)))[::2])
 
 
 def material(run: Run, data: Path, cache: Path, graph: Graph) -> Material:
-    """Return the material of a run out of the cache, or make it. graph: the detector's large one."""
+    """Return the material of a run out of the cache, or make it. graph: the detector's large one.
+
+    Where London and Canada are not there, a run without photographs is watched by what it learns from. Raises FileNotFoundError for one with them.
+    """
     teacher = Teacher.of(graph)
-    made = open_pool(Recipe((), run.made, 5), data, cache, graph, graph.sha256)
-    photographed = open_pool(Recipe(("london", "canada"), 0, 10), data, cache, graph, graph.sha256)
-    digest = _digest((made.digest, photographed.digest), run)
-    parts = {
-        "made": lambda: _views(made, run, teacher),
-        "photographed": lambda: _views(photographed, run, teacher),
-        "photographs": lambda: _photographs(data, teacher),
-        "portraits": lambda: _gathered(_portraits(teacher)),
-    }
-    found = {name: _kept(cache / f"landmarks-{digest}" / f"{name}.npz", make) for name, make in parts.items()}
-    aside = kept_aside(data)
-    held = {name: np.isin(found[name].people, sorted(aside)) for name in ("photographed", "photographs")}
+    pool = open_pool(Recipe((), run.made, 5), data, cache, graph, graph.sha256)
+    parts = {"made": (pool.digest, lambda: _views(pool, run, teacher)), "portraits": ("", lambda: _gathered(_portraits(teacher)))}
+    taken = list(parts)
+    if run.photographs or all((data / name).is_dir() for name in PERMITTED):
+        seen = open_pool(Recipe(PERMITTED, 0, 10), data, cache, graph, graph.sha256)
+        parts["photographed"] = (seen.digest, lambda: _views(seen, run, teacher))
+        parts["photographs"] = (seen.digest, lambda: _photographs(data, teacher))
+    keys = {name: _digest(name, origin, run) for name, (origin, _) in parts.items()}
+    found = {name: _kept(cache / f"landmarks-{keys[name]}.npz", make) for name, (_, make) in parts.items()}
     train = found["made"] + _repeated(found["portraits"], run.portraits)
-    if run.photographs:
-        train = (
-            train
-            + found["photographed"].of(~held["photographed"])
-            + _repeated(found["photographs"].of(~held["photographs"]), run.photographs)
-        )
-    return Material(train, found["photographs"].of(held["photographs"]), found["photographed"].of(held["photographed"]), digest)
+    watch = [found["portraits"], found["made"]]
+    if "photographs" in parts:
+        aside = sorted(kept_aside(data))
+        held = [np.isin(found[name].people, aside) for name in ("photographs", "photographed")]
+        watch = [found[name].of(kept) for name, kept in zip(("photographs", "photographed"), held, strict=True)]
+        if run.photographs:
+            taken = list(parts)
+            train = train + found["photographed"].of(~held[1]) + _repeated(found["photographs"].of(~held[0]), run.photographs)
+    digest = hashlib.sha256(" ".join(keys[name] for name in taken).encode()).hexdigest()[:16]
+    return Material(train, *watch, digest)
 
 
-def _digest(pools: tuple[str, ...], run: Run) -> str:
-    """Return what tells this material from others, by what the code does: its layout and its comments make no new one."""
+def _digest(name: str, origin: str, run: Run) -> str:
+    """Return what tells a part of the material from others, by what the code does: its layout and its comments make no new one."""
     trees = [ast.parse(p.read_bytes()) for p in (Path(__file__), Path(__file__).with_name("teacher.py"))]
     code = "".join(ast.dump(node) for tree in trees for node in tree.body if not isinstance(node, ast.Import | ast.ImportFrom))
-    return hashlib.sha256(f"{pools} {run.lights} {run.seed} {code}".encode()).hexdigest()[:16]
+    return hashlib.sha256(f"{name} {origin} {run.lights} {run.seed} {code}".encode()).hexdigest()[:16]
 
 
 def _kept(path: Path, make: Any) -> Faces:
