@@ -22,6 +22,7 @@ from vultus.types import DeviceIdentity, Modality, PairScore, Source
 RGB, NIR = Modality.RGB, Modality.NIR
 GRAPH = "ab" * 32
 LIMITS = json.loads((load_manifest().root / "calibration" / "liveness.json").read_text("utf-8"))["limits"]
+COLOUR = (load_manifest().root / "calibration" / "colour.json").read_bytes()
 
 
 def people(rng: np.random.Generator, count: int, each: int, spread: float = 0.8, bias: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
@@ -50,6 +51,7 @@ def folder(tmp_path: Path, document: dict[str, Any]) -> Path:
     """Return a folder with both calibration files."""
     (tmp_path / "match.json").write_text(json.dumps(document), "utf-8")
     (tmp_path / "liveness.json").write_text(json.dumps(seal_document({"id": "l", "limits": LIMITS})), "utf-8")
+    (tmp_path / "colour.json").write_bytes(COLOUR)
     return tmp_path
 
 
@@ -168,7 +170,7 @@ def test_the_likelihood_ratio_is_calibrated() -> None:
     assert intercept == pytest.approx(0.0, abs=0.05)
 
 
-@pytest.mark.parametrize("name", ["match.json", "liveness.json"])
+@pytest.mark.parametrize("name", ["match.json", "liveness.json", "colour.json"])
 @pytest.mark.parametrize("damage", ["missing", "empty", "truncated", "flipped", "altered"])
 def test_a_damaged_file_is_refused(folder: Path, name: str, damage: str) -> None:
     """Missing, empty, truncated, bit-flipped and edited calibrations each raise one CalibrationError with one line."""

@@ -252,7 +252,14 @@ def test_a_missing_graph_is_an_error_not_an_answer(tmp_path: Path, store: Templa
     import shutil
 
     root = load_manifest().root
-    for gone in ("artefacts/sface_int8.onnx", "calibration/liveness.json", "calibration/match.json", "manifest.toml"):
+    for gone in (
+        "artefacts/sface_int8.onnx",
+        "calibration/liveness.json",
+        "calibration/match.json",
+        "calibration/colour.json",
+        "artefacts/landmarks_96x96.onnx",
+        "manifest.toml",
+    ):
         shutil.copytree(root, tmp_path / "models", dirs_exist_ok=True, ignore=shutil.ignore_patterns("recipes", "training", "optimised"))
         (tmp_path / "models" / gone).unlink()
         with pytest.raises(vultus.VultusError):

@@ -105,32 +105,45 @@ def _middle(luma: U8, face: Face, side: int) -> U8 | None:
     return luma[y : y + side, x : x + side] if fits else None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Plan:
+    """What every patch of one side needs: its window, the means as matrices, and the cells of the spectrum that are looked at."""
+
+    window: F32
+    wide: F32
+    line: tuple[F32, F32]
+    near: tuple[F32, F32]
+    looked: npt.NDArray[np.intp]
+
+
 @lru_cache(maxsize=2)
-def _window(side: int) -> F32:
-    return np.outer(np.hanning(side), np.hanning(side)).astype(np.float32)
+def _plan(n: int) -> _Plan:
+    rows, columns = np.abs(np.fft.fftfreq(n))[:, None], np.fft.rfftfreq(n)[None]
+    reach = np.hypot(rows, columns)
+    looked = (reach > _LOW) & (reach < _HIGH) & (rows > _AXIS / n) & (columns > _AXIS / n)
+    half = n // 2 + 1
+    window = np.outer(np.hanning(n), np.hanning(n)).astype(np.float32)
+    line, near = ((_means(n, reach), np.ascontiguousarray(_means(half, reach).T)) for reach in (1, _NEAR))
+    return _Plan(window, _means(n, 3), line, near, np.flatnonzero(looked))
+
+
+def _means(side: int, reach: int) -> F32:
+    """Return the matrix (side, side) that takes a column to its means over the cells up to `reach` away; the border repeats."""
+    out = np.zeros((side, side), np.float32)
+    for step in range(-reach, reach + 1):
+        np.add.at(out, (np.arange(side), np.clip(np.arange(side) + step, 0, side - 1)), 1 / (2 * reach + 1))
+    return out
 
 
 def grid_strength(patch: U8) -> float:
     """Return by how many nats the strongest line of the spectrum (n, n) stands above its surroundings: dots and pixels repeat, faces do not."""
-    n = patch.shape[0]
+    plan = _plan(patch.shape[0])
     light = patch.astype(np.float32)
-    fine = (light - _mean(light, 3)) * _window(n)
-    power = _mean(np.abs(np.fft.rfft2(fine)).astype(np.float32) ** 2, 1)
-    logs = np.log(power + np.float32(1.0))
-    above = logs - _mean(logs, _NEAR)
-    rows = np.abs(np.fft.fftfreq(n))[:, None]
-    columns = np.fft.rfftfreq(n)[None]
-    reach = np.hypot(rows, columns)
-    looked = (reach > _LOW) & (reach < _HIGH) & (rows > _AXIS / n) & (columns > _AXIS / n)
-    return float(above[looked].max())
-
-
-def _mean(values: F32, reach: int) -> F32:
-    """Return the mean over the cells up to `reach` away each way; the border repeats."""
-    wide = 2 * reach + 1
-    sums = np.pad(values, ((reach + 1, reach), (reach + 1, reach)), mode="edge").cumsum(0, dtype=np.float64).cumsum(1)
-    mean = (sums[wide:, wide:] - sums[:-wide, wide:] - sums[wide:, :-wide] + sums[:-wide, :-wide]) / wide**2
-    return np.asarray(mean, np.float32)
+    spectrum = np.fft.rfft2((light - plan.wide @ light @ plan.wide.T) * plan.window)
+    power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
+    logs = np.log(plan.line[0] @ power @ plan.line[1] + np.float32(1.0))
+    above = logs - plan.near[0] @ logs @ plan.near[1]
+    return float(above.ravel().take(plan.looked).max())
 
 
 def cues_of(values: Mapping[str, float | None]) -> tuple[Cue, ...]:

@@ -95,13 +95,15 @@ class Sheets:
         matrix = similarity(face.landmarks, LOOK)
         height, width = luma.shape
         grain = (width / _COLUMNS, height / _ROWS)
-        now = _Seen(time_ns, serial, self._warped(luma, matrix), matrix, self._whole(luma), grain, face)
         before = self._kept
-        if before is None or before.serial != serial or not 0 < time_ns - before.time_ns <= KEPT_NS or _changed(before, now):
-            self._kept = now
+        if before is None or before.serial != serial or not 0 < time_ns - before.time_ns <= KEPT_NS or _changed(before, grain, face):
+            self._kept = _Seen(time_ns, serial, self._warped(luma, matrix), matrix, self._whole(luma), grain, face)
             return None
         ring = _RING & (_apart(before.matrix, matrix) > MOVED * EYES)
-        if int(ring.sum()) < _LEAST or not _still(before, now):
+        if np.count_nonzero(ring) < _LEAST:
+            return None
+        now = _Seen(time_ns, serial, self._warped(luma, matrix), matrix, self._whole(luma), grain, face)
+        if not _still(before, now):
             return None
         with_it = _likeness(before.canvas, now.canvas)
         without = _likeness(before.canvas, self._warped(luma, before.matrix))
@@ -135,6 +137,7 @@ def _ring() -> Mask:
 
 
 _RING: Final = _ring()
+_Y, _X = np.ogrid[0.0:_HIGH, 0.0:_WIDE]
 
 
 def _halved(fine: F32) -> F32:
@@ -143,16 +146,15 @@ def _halved(fine: F32) -> F32:
 
 def _apart(one: F64, other: F64) -> F32:
     """Return for each cell by how many cells the two hypotheses lie apart in the picture."""
-    y, x = np.mgrid[0:_HIGH, 0:_WIDE]
     change = other - one
-    across, down = (change[i, 0] * x + change[i, 1] * y + change[i, 2] for i in (0, 1))
+    across, down = (change[i, 0] * _X + change[i, 1] * _Y + change[i, 2] for i in (0, 1))
     return np.asarray(np.hypot(across, down) / max(float(np.hypot(*one[:, 0])), 1e-6), np.float32)
 
 
-def _changed(before: _Seen, now: _Seen) -> bool:
+def _changed(before: _Seen, grain: tuple[float, float], face: Face) -> bool:
     """Say whether the camera's mode changed, or the face's size by too much to compare."""
-    ratio = now.face.eye_distance / max(before.face.eye_distance, 1e-6)
-    return now.grain != before.grain or not 1 / _SCALE < ratio < _SCALE
+    ratio = face.eye_distance / max(before.face.eye_distance, 1e-6)
+    return grain != before.grain or not 1 / _SCALE < ratio < _SCALE
 
 
 def _still(before: _Seen, now: _Seen) -> bool:
