@@ -70,6 +70,7 @@ def test_no_photographs_says_what_to_set(tmp_path: Path) -> None:
         ({"variant": "affine", "half": 1}, "half is 1"),
         ({"variant": "affine", "batch": 7}, "batch is 7"),
         ({"variant": "affine", "sets": []}, "nobody to train on"),
+        ({"variant": "stem", "way": 1.5}, "way is 1.5"),
     ],
 )
 def test_a_wrong_key_is_named(raw: dict[str, object], said: str) -> None:

@@ -81,6 +81,19 @@ def test_a_killed_run_goes_on_as_if_nothing_had_been(found: Material, tmp_path: 
         assert torch.equal(p, q)
 
 
+def test_half_way_is_the_mean_of_before_and_after(found: Material, tmp_path: Path) -> None:
+    """With `way` of a half, every weight that is kept is the mean of what training began with and what it ended with; the steps are the same."""
+    run = Run("stem", sets=(), made=6, looks=3, steps=3, batch=4, learning_rate=0.05, watch_every=3)
+    whole = train(run, tiny(), found, tmp_path / "whole").state_dict()
+    half = train(dataclasses.replace(run, way=0.5), tiny(), found, tmp_path / "half").state_dict()
+    begun = VARIANTS["stem"](tiny()).state_dict()
+    kept = torch.load(tmp_path / "half" / "normaliser.pt", weights_only=True)["model"]
+    assert any(not torch.equal(whole[k], begun[k]) for k in whole)
+    for key, value in half.items():
+        assert torch.allclose(value, (begun[key] + whole[key]) / 2, atol=1e-6)
+        assert torch.equal(value, kept[key])
+
+
 def test_a_checkpoint_of_another_run_is_refused(found: Material, tmp_path: Path) -> None:
     """A folder never mixes two runs, and a damaged checkpoint is one clear line."""
     train(RUN, tiny(), found, tmp_path, stop_after=1)

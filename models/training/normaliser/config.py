@@ -23,7 +23,8 @@ class Run:
     to where the recogniser puts a colour picture of the same look in soft light; alike, NIR against NIR of the last `queue` crops, every pair
     of one person on its own, so that the farthest pull most.
     watch_every, keep_every: steps between looks at the people kept aside, and between checkpoints. threads: of each process.
-    half: bfloat16 arithmetic of the forward pass. tensorboard: write an event file too.
+    way: share of the way from the weights that training began with to those it ended with that is taken; below 1 for variants that begin with the
+    recogniser's own alone. half: bfloat16 arithmetic of the forward pass. tensorboard: write an event file too.
     """
 
     variant: str
@@ -42,6 +43,7 @@ class Run:
     moment: float = 0.0
     alike: float = 0.0
     queue: int = 0
+    way: float = 1.0
     watch_every: int = 50
     keep_every: int = 20
     threads: int = 1
@@ -66,6 +68,8 @@ def make_run(raw: dict[str, Any], name: str = "the run") -> Run:
     run = Run(**given)
     if run.batch % 2:
         raise ValueError(f"{name}: batch is {run.batch}; it holds two crops of each person, so it is even")
+    if not 0 < run.way <= 1:
+        raise ValueError(f"{name}: way is {run.way}; it is a share above 0, and 1 takes what training ended with")
     if run.alike and not run.queue:
         raise ValueError(f"{name}: alike compares with the crops of earlier steps; give queue, how many of them, such as 512")
     if not run.sets and not run.made:

@@ -160,12 +160,21 @@ def train(run: Run, recogniser: Recogniser, found: Material, folder: Path, *, st
             metrics.write(step + 1, **values, seconds=time.perf_counter() - started)
             if processes.rank == 0 and ((step + 1) % run.keep_every == 0 or step + 1 == last):
                 kept.save(step + 1, learner, optimiser)
-    normaliser, _ = normaliser.cpu(), recogniser.cpu()
+    normaliser, recogniser = normaliser.cpu(), recogniser.cpu()
+    if last == run.steps and run.way < 1:
+        part_way(normaliser, VARIANTS[run.variant](recogniser), run.way)
     if processes.rank == 0 and last == run.steps:
         told = {"variant": run.variant, "run": run.digest(), "material": found.digest, "model": normaliser.state_dict()}
         torch.save(told, folder / "normaliser.pt")
     processes.finish()
     return normaliser
+
+
+def part_way(trained: nn.Module, begun: nn.Module, way: float) -> None:
+    """Put the weights of `trained` where `way` of the straight line from those of `begun` ends."""
+    start = begun.state_dict()
+    mixed = {k: torch.lerp(start[k], v, way) if v.is_floating_point() else v for k, v in trained.state_dict().items()}
+    trained.load_state_dict(mixed)
 
 
 def _device() -> torch.device:
