@@ -26,6 +26,7 @@ LAYERS: tuple[frozenset[str], ...] = (
             "camera_fitting",
             "camera_views",
             "detail",
+            "products",
             "documents",
             "exposure",
             "geometry",

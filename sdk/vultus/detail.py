@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from vultus.products import between
 from vultus.types import F32, U16
 
 SIDE: Final = 72
@@ -72,9 +73,9 @@ def agreement(depth: U16, light: F32, unlit: float) -> tuple[float | None, float
     off = depth.astype(np.float32) - np.float32(middle)
     known &= np.abs(off) <= _BAND_MM
     weight = known.astype(np.float32)
-    share, total = _SMOOTH[0] @ np.stack([weight, off * weight]) @ _SMOOTH[1]
+    share, total = between(_SMOOTH[0], np.stack([weight, off * weight]), _SMOOTH[1])
     foretold = _foretold(total / np.maximum(share, _SURE))
-    fine, coarse = (np.maximum(left @ weight @ right, np.float32(_SURE)) for left, right in (_FINE, _COARSE))
+    fine, coarse = (np.maximum(between(left, weight, right), np.float32(_SURE)) for left, right in (_FINE, _COARSE))
     logs = np.log(light + np.float32(_FLOOR))
     detail = np.stack([_between(plane * weight, fine, coarse) for plane in (foretold, logs)])
     inner = _OVAL.copy()
@@ -92,7 +93,7 @@ def agreement(depth: U16, light: F32, unlit: float) -> tuple[float | None, float
 
 def _between(plane: F32, fine: F32, coarse: F32) -> F32:
     """Return what lies between the two means of a weighed plane; `fine` and `coarse` are those of the weights."""
-    return np.asarray(_FINE[0] @ plane @ _FINE[1] / fine - _COARSE[0] @ plane @ _COARSE[1] / coarse, np.float32)
+    return np.asarray(between(_FINE[0], plane, _FINE[1]) / fine - between(_COARSE[0], plane, _COARSE[1]) / coarse, np.float32)
 
 
 def noise(light: F32, unlit: float) -> float | None:

@@ -26,6 +26,7 @@ _CODE: Final = (
     "pictures.py",
     "geometry.py",
     "detail.py",
+    "products.py",
     "types.py",
     "_native/*.py",
     "_core*.so",

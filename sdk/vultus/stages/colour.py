@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from vultus import _native
 from vultus.graphs import Graph, Manifest, open_graph
+from vultus.products import between
 from vultus.types import F32, U8, Cue, Face, Liveness, SpoofKind, Verdict
 
 F64 = npt.NDArray[np.float64]
@@ -139,10 +140,10 @@ def grid_strength(patch: U8) -> float:
     """Return by how many nats the strongest line of the spectrum (n, n) stands above its surroundings: dots and pixels repeat, faces do not."""
     plan = _plan(patch.shape[0])
     light = patch.astype(np.float32)
-    spectrum = np.fft.rfft2((light - plan.wide @ light @ plan.wide.T) * plan.window)
+    spectrum = np.fft.rfft2((light - between(plan.wide, light, plan.wide.T)) * plan.window)
     power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
-    logs = np.log(plan.line[0] @ power @ plan.line[1] + np.float32(1.0))
-    above = logs - plan.near[0] @ logs @ plan.near[1]
+    logs = np.log(between(plan.line[0], power, plan.line[1]) + np.float32(1.0))
+    above = logs - between(plan.near[0], logs, plan.near[1])
     return float(above.ravel().take(plan.looked).max())
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from vultus import _native
 from vultus.geometry import TARGET, similarity
+from vultus.products import between
 from vultus.types import F32, Grey
 
 SIDE: Final = 64
@@ -57,7 +58,7 @@ class Likeness:
         for crop, image, marks, factor in ((self._crops[0], luma, in_luma, 1.0), (self._crops[1], nir, in_nir, gain)):
             _native.warp_grey(image, similarity(marks, _AIM), crop, gain=factor, lut=None, scale=1.0, offset=0.0)
         roots = np.sqrt(self._crops[:, 0])
-        one, other = roots - _MEAN @ roots @ _MEAN.T
+        one, other = roots - between(_MEAN, roots, _MEAN.T)
         return self._correlation(one, other)
 
     def _correlation(self, one: F32, other: F32) -> float | None:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from vultus import _native
 from vultus.geometry import TARGET, similarity
+from vultus.products import between
 from vultus.types import F32, U8, Face
 
 F64 = npt.NDArray[np.float64]
@@ -184,7 +185,7 @@ def _correlation(one: _Detail, other: _Detail) -> F32:
 
 def _mean(values: F32) -> F32:
     """Return the mean of each cell's neighbourhood; of part of one at the border."""
-    return np.asarray(_BAND[values.shape[0]].T @ values @ _BAND[values.shape[1]], np.float32)
+    return between(_BAND[values.shape[0]].T, values, _BAND[values.shape[1]])
 
 
 def _band(side: int) -> F32:
