@@ -1,4 +1,4 @@
-"""Write the C source of `vultus._core` from the public headers: `write_binding.py core.h layers.h _core.c`."""
+"""Write the C source of `vultus._core` from the public headers: `write_binding.py core.h layers.h candidates.h _core.c`."""
 
 from __future__ import annotations
 

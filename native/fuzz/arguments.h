@@ -19,5 +19,6 @@ void *buffer(int width, int height, int bytes, ptrdiff_t stride, enum guard guar
 
 /* Layers in 8-bit integers, good and bad. Returns the status, -1 when it was not tried. */
 int run_layers(void);
+int run_candidates(void);
 
 #endif

@@ -127,6 +127,7 @@ static int run_dot(void)
 
 int main(int argc, char **argv)
 {
+    static int (*const others[])(void) = {run_dot, run_layers, run_candidates};
     const long calls = argc > 1 ? strtol(argv[1], NULL, 10) : 20000, start = argc > 2 ? strtol(argv[2], NULL, 10) : 1;
     long good = 0, refused = 0;
     for (long i = 0; i < calls && failures == 0; i++, release()) {
@@ -134,8 +135,8 @@ int main(int argc, char **argv)
         void *out[2];
         size_t size = 0;
         struct call c = draw_call();
-        const int entry = (int)draw(ENTRY_COUNT + 2);
-        const int status = entry < ENTRY_COUNT ? run(entry, &c, out, &size) : entry == ENTRY_COUNT ? run_dot() : run_layers();
+        const int entry = (int)draw(ENTRY_COUNT + 3);
+        const int status = entry < ENTRY_COUNT ? run(entry, &c, out, &size) : others[entry - ENTRY_COUNT]();
         good += status == VULTUS_OK;
         refused += status > VULTUS_OK;
         for (size_t k = 0; status > VULTUS_OK && k < size; k++)

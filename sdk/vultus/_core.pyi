@@ -5,6 +5,7 @@ from typing import Any, TypeAlias
 _Pointer: TypeAlias = Any
 
 class _Lib:
+    VULTUS_CANDIDATES: int
     VULTUS_HEAD_OUT: int
     VULTUS_OK: int
     VULTUS_STEM_SCRATCH: int
@@ -172,6 +173,9 @@ class _Lib:
     def vultus_layers_u8(self, layers: _Pointer, count: int, levels: _Pointer, out: _Pointer, scratch: _Pointer, room: int, /) -> int: ...
     def vultus_head_u8(
         self, levels: _Pointer, pixels: int, channels: int, weights: _Pointer, bias: _Pointer, scale: _Pointer, out: _Pointer, /
+    ) -> int: ...
+    def vultus_candidates_f32(
+        self, scores: _Pointer, boxes: _Pointer, count: int, least: float, overlap: float, taken: _Pointer, found: _Pointer, /
     ) -> int: ...
     def vultus_word_write(self, piece: _Pointer, size: int, number: int, pieces: int, line: _Pointer, /) -> int: ...
     def vultus_word_read(self, line: _Pointer, word: _Pointer, repaired: _Pointer, /) -> int: ...

@@ -94,6 +94,7 @@ def test_the_sdist_holds_all_that_a_build_needs(sdist: Path) -> None:
         "LICENSE",
         "native/src/kernels.def",
         "native/include/vultus/core.h",
+        "native/include/vultus/candidates.h",
         "native/include/vultus/layers.h",
         "models/manifest.toml",
         "tests/conftest.py",

@@ -144,6 +144,7 @@ int vultus_word_read(const uint8_t *line, uint8_t *word, int *repaired);
 
 /* binding: end */
 
+#include "vultus/candidates.h"
 #include "vultus/layers.h"
 
 #endif

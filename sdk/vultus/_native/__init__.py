@@ -6,6 +6,7 @@ height) in pixels and lies inside its image. Calls release the interpreter lock.
 """
 
 from vultus._native.arrays import F64, I8, I32, Rect, aligned
+from vultus._native.candidates import candidates
 from vultus._native.instruction_sets import force_isa, isa
 from vultus._native.layers import HEAD_OUT, Layer, Layers, Sums, head, pack_depth, pack_point
 from vultus._native.pixels import difference, luma, nv12_to_bgr, nv12_to_rgb, yuyv_to_bgr, yuyv_to_rgb
@@ -32,6 +33,7 @@ __all__ = [
     "StrobeSums",
     "Sums",
     "aligned",
+    "candidates",
     "difference",
     "dot_f32",
     "dot_i8",

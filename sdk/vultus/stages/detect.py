@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite
 from typing import Final
 
 import numpy as np
 
+from vultus import _native
 from vultus.exposure import show
 from vultus.graphs import Graph
 from vultus.types import F32, Face, Grey, Stream
@@ -16,8 +16,6 @@ SCORE_LIMIT: Final = 0.6
 """Detection score from which a candidate counts; YuNet finds 99 % of 70-pixel NIR heads at 0.6 and 87 % at 0.9."""
 _OVERLAP_LIMIT: Final = 0.3
 """Intersection over union from which two candidates are one face; the value that YuNet's authors publish."""
-_CANDIDATES: Final = 64
-"""Candidates looked at, best first; one face gives about ten."""
 _CONTEXT: Final = 2.0
 """Side of the region searched around the last face, in face sides: half a face of movement each way between frame sets."""
 _LARGE: Final = 10.0
@@ -91,33 +89,14 @@ class Detector:
 
 def _decode(score: F32, box: F32, points: F32, scale: float, origin: tuple[float, float], stream: Stream, least: float) -> list[Face]:
     """Turn the graph's candidates, in pixels of its input, into faces in pixels of the frame; overlapping ones give way to the best."""
-    score = score.reshape(-1)
-    index = np.flatnonzero(score > least)
-    if index.size == 0:
-        return []
-    index = index[np.argsort(-score[index], kind="stable")][:_CANDIDATES]
-    # A dozen boxes are fewer than numpy needs to be worth its calls.
-    boxes: list[list[float]] = box[index].tolist()
-    kept: list[int] = []
-    for i, one in enumerate(boxes):
-        if all(map(isfinite, one)) and all(_overlap(one, boxes[j]) <= _OVERLAP_LIMIT for j in kept):
-            kept.append(i)
     start = np.array(origin, np.float32)
     faces = []
-    for i in kept:
-        x, y, w, h = boxes[i]
+    for i in _native.candidates(score, box, least=least, overlap=_OVERLAP_LIMIT):
+        x, y, w, h = box[i].tolist()
         place = (x * scale + origin[0], y * scale + origin[1], w * scale, h * scale)
-        marks = points[index[i]].reshape(5, 2) * np.float32(scale) + start
-        faces.append(Face(stream, place, marks, min(float(score[index[i]]), 1.0)))
+        marks = points[i].reshape(5, 2) * np.float32(scale) + start
+        faces.append(Face(stream, place, marks, min(float(score[i, 0]), 1.0)))
     return faces
-
-
-def _overlap(a: list[float], b: list[float]) -> float:
-    """Return the intersection over union of two boxes x, y, width, height."""
-    wide = max(0.0, min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0]))
-    high = max(0.0, min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1]))
-    union = a[2] * a[3] + b[2] * b[3] - wide * high
-    return wide * high / union if union > 0 else 0.0
 
 
 def foremost(faces: list[Face], image: Grey) -> Face:
