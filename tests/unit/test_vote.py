@@ -20,7 +20,7 @@ from vultus.manifest import load_manifest
 from vultus.policy import Tier, live_reason
 from vultus.stages.vote import ALONE, CUES, NAME, POSE, Vote, row
 from vultus.types import Cue, Liveness, Reason, Verdict
-from vultus.vote_fitting import MIN_SAMPLES, fit_vote, vote_document
+from vultus.vote_fitting import EVEN, MIN_SAMPLES, UNSURE, fit_vote, vote_document
 
 RANK = {Reason.ACCEPTED: 3, Reason.LIVENESS_UNDECIDED: 2, Reason.LIVENESS_MISSING: 1, Reason.SPOOF: 0}
 AVERAGE = dict(zip(CUES, (6.5, 24.0, 0.07, 0.43, 2.4, 0.59, 0.24, 0.52, 0.48, 6.0, 2.0, 0.57, 0.45, 0.41), strict=True)) | dict.fromkeys(
@@ -246,6 +246,16 @@ def test_the_fit_knows_the_noise_of_its_sensor() -> None:
     attacks = faces(300, 2, falloff=0.0)
     assert fit_vote(live, people[:240], attacks, people, species).noisy == pytest.approx(1.2 * 0.0298, rel=0.02)
     assert fit_vote(faces(240, 1), people[:240], attacks, people, species).noisy == 1.0
+
+
+def test_people_who_look_like_an_attack_do_not_let_it_through() -> None:
+    """Where one live person in ten looks as an attack does, the vote still passes nobody whom an attack explains better."""
+    attacks = faces(150, 2, falloff=0.0) + faces(150, 3, structure=0.05) + faces(150, 4, falloff=0.05, structure=0.1)
+    people, species = [f"p{i % 40}" for i in range(450)], ["unlit"] * 150 + ["mixed"] * 150 + ["both"] * 150
+    live = [b if i % 10 == 0 else a for i, (a, b) in enumerate(zip(faces(240, 1), faces(240, 5, falloff=0.0), strict=True))]
+    vote = fit_vote(live, people[:240], attacks, people, species)
+    assert np.quantile(vote.live, UNSURE) < EVEN
+    assert vote.pass_llr == EVEN > vote.fail_llr
 
 
 def test_too_few_people_or_attacks_are_refused() -> None:
