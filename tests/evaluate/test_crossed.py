@@ -14,6 +14,7 @@ from vultus.comparison import match_of
 from vultus.errors import CalibrationError
 from vultus.evaluate.crossed import cross, crossed_figures, judge
 from vultus.evaluate.features import Features
+from vultus.evaluate.held_out import fold_pairs
 from vultus.evaluate.match import MatchOptions, run_match, turns
 from vultus.evaluate.report.tables import tables
 from vultus.evaluate.samples import Sample, index_samples
@@ -53,9 +54,9 @@ def everyone(*modalities: Modality) -> Side:
     return Side(np.ones(PEOPLE * EACH, bool), modalities)
 
 
-def split(got: Acquired, base, setting, fusion="joint", *modalities: Modality, splits=2, whiten=False):
+def split(got: Acquired, base, setting, fusion="joint", *modalities: Modality, splits=2, whiten=False, folds=0):
     side = everyone(*(modalities or (RGB, NIR)))
-    return cross(got, base, side, side, setting, splits=splits, fusion=fusion, whiten=whiten)
+    return cross(got, base, side, side, setting, splits=splits, fusion=fusion, whiten=whiten, folds=folds)
 
 
 def test_only_people_of_one_half_are_compared(got, base, setting) -> None:
@@ -68,6 +69,39 @@ def test_only_people_of_one_half_are_compared(got, base, setting) -> None:
         half = {0} | partners[0] | {a for a in range(PEOPLE) if 0 in partners[a]}
         assert len(half) == 22
         assert not any(partners[a] & half for a in range(PEOPLE) if a not in half)
+
+
+def test_in_parts_everybody_is_compared_with_everybody_once(got, base, setting) -> None:
+    """With four parts every genuine and every impostor comparison is made once, of failed samples too, and the rates hold as they do over halves."""
+    rgb = got.vectors[RGB].copy()
+    rgb[0] = 0
+    few = dataclasses.replace(got, vectors={**got.vectors, RGB: rgb})
+    (one,) = split(few, base, setting, "joint", RGB, folds=4, whiten=True)
+    c = one.comparisons
+    people = np.sort(np.stack([c.impostor.reference, c.impostor.probe]), axis=0)
+    assert len(np.unique(people, axis=1).T) == c.impostor_total == PEOPLE * (PEOPLE - 1) // 2 * EACH**2 - EACH * (PEOPLE - 1)
+    assert c.genuine_failed.tolist() == [EACH - 1] + [0] * (PEOPLE - 1)
+    assert len(c.genuine.scores) == PEOPLE * EACH * (EACH - 1) // 2 - (EACH - 1)
+    found = crossed_figures([one], None, whiten=True, replicates=20, folds=4)
+    assert (found["splits"], found["folds"]) == (1, 4)
+    assert found["targets"]["1e-2"]["fmr"]["mean"] < 2.5e-2
+    tar = found["tar_at_far"]["1e-2"]
+    assert tar["of_compared"] == pytest.approx(tar["value"] * 132 / 130)
+
+
+def test_every_two_parts_are_held_out_of_what_judges_them() -> None:
+    """Nobody is judged by a fit of which they were part, and every two people meet in one of the pairs."""
+    met = np.zeros((20, 20), int)
+    for fit, one, other in fold_pairs(20, 5):
+        assert not set(fit) & (set(one) | set(other))
+        assert len(fit) == 20 - len(set(one) | set(other))
+        met[np.ix_(one, other)] += 1
+        if set(one) != set(other):
+            met[np.ix_(other, one)] += 1
+    assert (met == 1).all()
+    for folds in (2, 21):
+        with pytest.raises(ValueError, match="3 to 20 parts"):
+            list(fold_pairs(20, folds))
 
 
 @pytest.mark.parametrize("whiten", [False, True])
@@ -172,6 +206,8 @@ def test_the_document_of_people_held_out_meets_the_schema(crowd, base, setting, 
         ({"whiten": True}, "--held-out"),
         ({"fusion": "joint"}, "--held-out"),
         ({"held_out": 1, "corrupt": True}, "--corrupt"),
+        ({"held_out": 1, "folds": 4}, "give one"),
+        ({"folds": 2}, "3 to"),
         ({"held_out": 1, "fusion": "joint"}, "several modalities"),
         ({"held_out": 1, "reference": "fused", "probe": "fused", "fusion": "best"}, "joint, merge, mean"),
         ({"max_turn": 0.0}, "no row"),

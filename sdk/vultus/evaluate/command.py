@@ -44,10 +44,16 @@ HeldOut = Annotated[
         "--held-out", min=0, max=100, metavar="N", help="Split the people in halves N times, each judged by the other's calibration."
     ),
 ]
-Fusion = Annotated[
-    str | None, typer.Option("--fusion", metavar="joint|merge|mean", help="How RGB and NIR are judged together; needs --held-out.")
+Folds = Annotated[
+    int,
+    typer.Option(
+        "--folds", min=0, max=100, metavar="K", help="Split the people in K parts, every two judged by the calibration of all the others."
+    ),
 ]
-Whiten = Annotated[bool, typer.Option("--whiten", help="Compare in a space fitted on the other half of the people; needs --held-out.")]
+Fusion = Annotated[
+    str | None, typer.Option("--fusion", metavar="joint|merge|mean", help="How RGB and NIR are judged together; needs people held out.")
+]
+Whiten = Annotated[bool, typer.Option("--whiten", help="Compare in a space fitted on other people of the set; needs people held out.")]
 Where = Annotated[str | None, typer.Option(metavar="COLUMN=VALUE", help="Take only these rows for this side.")]
 
 
@@ -65,6 +71,7 @@ def match(
     corrupt_probes: CorruptProbes = 300,
     max_turn: MaxTurn = None,
     held_out: HeldOut = 0,
+    folds: Folds = 0,
     fusion: Fusion = None,
     whiten: Whiten = False,
     json_out: Json = None,
@@ -81,7 +88,7 @@ def match(
     from vultus.evaluate.samples import index_samples
 
     options = MatchOptions(
-        reference, probe, pairs, group, reference_where, probe_where, corrupt, corrupt_probes, max_turn, held_out, fusion, whiten
+        reference, probe, pairs, group, reference_where, probe_where, corrupt, corrupt_probes, max_turn, held_out, folds, fusion, whiten
     )
     with _setting(models, calibration, cache, no_cache, workers, gate) as setting:
         _write(lambda: run_match(index_samples(index), options, setting), json_out, html, faces)

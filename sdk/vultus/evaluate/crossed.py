@@ -1,4 +1,4 @@
-"""Comparisons judged by a device calibration of other people: random halves of the people, each with the calibration that the other made."""
+"""Comparisons judged by a device calibration of other people: halves of the people, or every two parts with what all the others made."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from vultus.calibration import Calibration, PairTable
 from vultus.comparison import STRANGER
 from vultus.evaluate.comparisons import Comparisons, Pairs
 from vultus.evaluate.device_calibration import calibrated_on, samples_of
-from vultus.evaluate.held_out import halves
+from vultus.evaluate.held_out import fold_pairs, halves
 from vultus.evaluate.metrics.bootstrap import percentile_interval, resample, widen_at_ends
 from vultus.evaluate.metrics.intervals import Support
 from vultus.evaluate.metrics.verification import at_fmr
 from vultus.evaluate.samples import IDENTITY
 from vultus.evaluate.scoring import ModalityPair, Scorer, Side
 from vultus.evaluate.setting import Acquired, Setting
-from vultus.evaluate.verification import TARGETS, Measured, evidence_of
+from vultus.evaluate.verification import TARGETS, Measured, evidence_of, of_compared
 from vultus.types import F32
 
 F64 = npt.NDArray[np.float64]
@@ -35,7 +35,7 @@ CHECKED: Final = ("1e-2", "1e-3", "1e-4")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Crossed:
-    """One split: all comparisons within its halves, and the false-match rate stated for each genuine and each impostor comparison."""
+    """One split: all comparisons that are made in it, and the false-match rate stated for each genuine and each impostor comparison."""
 
     comparisons: Comparisons
     genuine_rates: F64
@@ -43,29 +43,44 @@ class Crossed:
 
 
 def cross(
-    got: Acquired, base: Calibration, reference: Side, probe: Side, setting: Setting, *, splits: int, fusion: str, whiten: bool
+    got: Acquired,
+    base: Calibration,
+    reference: Side,
+    probe: Side,
+    setting: Setting,
+    *,
+    splits: int,
+    fusion: str,
+    whiten: bool,
+    folds: int = 0,
 ) -> list[Crossed]:
     """Return each split of the people, the scores being log-likelihood ratios (for `merge` minus the logarithm of the stated rate).
 
-    People are never compared across the halves: each lies in the space, and is judged by the tables, of the other's people. Raises
-    CalibrationError for too few people, ValueError for a fusion that is none.
+    With `splits` halvings, people are never compared across the halves: each lies in the space, and is judged by the tables, of the other's
+    people. With `folds` parts there is one split, in which everybody is compared with everybody: two parts, or one with itself, by what all
+    other parts made. Raises CalibrationError for too few people, ValueError for a fusion that is none or a number of parts that cannot be.
     """
     if fusion not in FUSIONS:
         raise ValueError(f"a fusion is one of {', '.join(FUSIONS)}; got {fusion!r}")
     samples, step = samples_of(got), setting.step("calibrating")
-    parts: list[tuple[Pairs, Pairs, npt.NDArray[np.int64], F64, F64]] = []
-    for n, (fit, test) in enumerate(halves(len(got.people), splits)):
+    plan = list(fold_pairs(len(got.people), folds)) if folds else [(fit, test, test) for fit, test in halves(len(got.people), splits)]
+    parts: list[_Part] = []
+    for n, (fit, one, other) in enumerate(plan):
         device = calibrated_on(base, samples, IDENTITY, fit, whiten=whiten)
-        parts.append(_half(got, device, np.isin(got.person, test), reference, probe, fusion))
+        parts.append(_part(got, device, (np.isin(got.person, one), np.isin(got.person, other)), reference, probe, fusion))
         if step is not None:
-            step(n + 1, 2 * splits)
-    return [_together(got, a, b) for a, b in zip(parts[::2], parts[1::2], strict=True)]
+            step(n + 1, len(plan))
+    return [_together(got, parts)] if folds else [_together(got, pair) for pair in zip(parts[::2], parts[1::2], strict=True)]
 
 
-def _half(
-    got: Acquired, device: Calibration, mine: Bools, reference: Side, probe: Side, fusion: str
-) -> tuple[Pairs, Pairs, npt.NDArray[np.int64], F64, F64]:
-    """Compare one half of the people: genuine and impostor pairs, failed genuine comparisons a person, the stated rates of both."""
+_Part = tuple[Pairs, Pairs, npt.NDArray[np.int64], F64, F64]
+"""Genuine and impostor pairs, failed genuine comparisons a person, the stated rates of both."""
+
+
+def _part(got: Acquired, device: Calibration, sides: tuple[Bools, Bools], reference: Side, probe: Side, fusion: str) -> _Part:
+    """Compare the samples of some people with those of others, or of the same."""
+    one, other = sides
+    mine = one | other
     space, vectors = device.space, dict(got.vectors)
     if space is not None:
         vectors = {m: space.rows(m, v) * (np.abs(v).max(1, keepdims=True) > 0) for m, v in vectors.items() if m in space.means}
@@ -73,6 +88,7 @@ def _half(
     rows, columns = np.flatnonzero(scorer.reference_due), np.flatnonzero(scorer.probe_due)
     i, j = (a.ravel() for a in np.meshgrid(rows, columns, indexing="ij"))
     keep = i < j if scorer.symmetric else i != j
+    keep &= (one[i] & other[j]) | (other[i] & one[j])
     i, j = i[keep], j[keep]
     score, rate = judge(device, scorer.parts(i, j), fusion)
     same, usable = got.person[i] == got.person[j], np.isfinite(score)
@@ -127,16 +143,17 @@ def rates_of(table: PairTable, scores: F64) -> F64:
     return found
 
 
-def _together(got: Acquired, a: Any, b: Any) -> Crossed:
-    genuine, impostor = (Pairs.join([a[k], b[k]]) for k in (0, 1))
+def _together(got: Acquired, parts: Sequence[_Part]) -> Crossed:
+    genuine, impostor = Pairs.join([p[0] for p in parts]), Pairs.join([p[1] for p in parts])
     scores = np.concatenate([genuine.scores, impostor.scores])
     span = (float(scores.min(initial=0.0)), float(scores.max(initial=1.0)))
     none = np.zeros(0, np.int64)
-    comparisons = Comparisons(got.person, len(got.people), genuine, a[2] + b[2], impostor, len(impostor.scores), none, span, None)
-    return Crossed(comparisons, np.concatenate([a[3], b[3]]), np.concatenate([a[4], b[4]]))
+    failed = np.sum([p[2] for p in parts], axis=0)
+    comparisons = Comparisons(got.person, len(got.people), genuine, failed, impostor, len(impostor.scores), none, span, None)
+    return Crossed(comparisons, np.concatenate([p[3] for p in parts]), np.concatenate([p[4] for p in parts]))
 
 
-def crossed_figures(splits: Sequence[Crossed], fusion: str | None, *, whiten: bool, replicates: int) -> dict[str, Any]:
+def crossed_figures(splits: Sequence[Crossed], fusion: str | None, *, whiten: bool, replicates: int, folds: int = 0) -> dict[str, Any]:
     """Return TAR at each FAR over all splits at one threshold, with intervals over people, and what the stated rates really were.
 
     Every comparison of a split counts, so that a pair of samples weighs as often as it met; a rate is supported by distinct pairs alone.
@@ -151,9 +168,10 @@ def crossed_figures(splits: Sequence[Crossed], fusion: str | None, *, whiten: bo
         point, low_high = at_fmr(m.curve, TARGETS[name]), percentile_interval(drawn[:, k])
         if point is not None and low_high is not None:
             low, high = widen_at_ends(point.tar, *low_high, evidence.genuine_people)
-            tar[name] = {"value": point.tar, "low": low, "high": high, "threshold": point.threshold}
+            tar[name] = {"value": point.tar, "low": low, "high": high, "threshold": point.threshold, "of_compared": of_compared(m, point)}
     return {
         "splits": len(splits),
+        "folds": folds or None,
         "fusion": fusion,
         "whiten": whiten,
         "impostor_pairs": pairs,

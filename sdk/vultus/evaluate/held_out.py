@@ -121,6 +121,20 @@ def halves(people: int, splits: int, seed: int = 0) -> Iterator[tuple[I64, I64]]
         yield second, first
 
 
+def fold_pairs(people: int, folds: int, seed: int = 0) -> Iterator[tuple[I64, I64, I64]]:
+    """Yield every two parts of the people, and each part with itself, as (fitted on, one, other): fitted on all parts but those.
+
+    So every two people meet once, judged by what the others made. Raises ValueError below 3 parts or above one a person.
+    """
+    if not 3 <= folds <= people:
+        raise ValueError(f"{people} people are split into 3 to {people} parts; got {folds}")
+    part = np.random.default_rng(seed).permutation(people) % folds
+    for a in range(folds):
+        for b in range(a, folds):
+            held = (part == a) | (part == b)
+            yield np.flatnonzero(~held), np.flatnonzero(part == a), np.flatnonzero(part == b)
+
+
 def held_out(
     base: Calibration,
     samples: Mapping[Modality, Samples],

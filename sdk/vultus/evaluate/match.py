@@ -38,7 +38,8 @@ class MatchOptions:
     """What is compared: each side rgb, nir or fused; rows of a side may be limited to COLUMN=VALUE; `pairs` names a list of pairs.
 
     max_turn: degrees up to which a head may be turned to take part. held_out: how often the people are split into halves, each judged by
-    the device calibration of the other; `whiten` and `fusion` (see `crossed.FUSIONS`) say how.
+    the device calibration of the other; or folds: into how many parts they are split, of which every two are judged by the calibration of all
+    the others. `whiten` and `fusion` (see `crossed.FUSIONS`) say how.
     """
 
     reference: str = "rgb"
@@ -51,6 +52,7 @@ class MatchOptions:
     corrupt_probes: int = 300
     max_turn: float | None = None
     held_out: int = 0
+    folds: int = 0
     fusion: str | None = None
     whiten: bool = False
 
@@ -94,7 +96,9 @@ def run_match(data: DataSet, options: MatchOptions, setting: Setting) -> Outcome
         **figures(
             measured, _as_it_is if crossed and how != "merge" else log_lr_of(table), setting.replicates, setting.step("resampling people")
         ),
-        "held_out": crossed_figures(crossed, how, whiten=options.whiten, replicates=setting.replicates) if crossed else None,
+        "held_out": crossed_figures(crossed, how, whiten=options.whiten, replicates=setting.replicates, folds=options.folds)
+        if crossed
+        else None,
         "pose": None if options.max_turn is None else _pose(turned, options.max_turn),
         "identification": identify(scorer, got.person) if options.pairs is None and not crossed else None,
         "acquisition": acquisition(got, {m: _due(m, reference, probe, got) for m in {*reference.modalities, *probe.modalities}}),
@@ -129,19 +133,21 @@ def _pose(turned: npt.NDArray[np.float64], most: float) -> dict[str, Any]:
 
 def _crossed(got: Acquired, reference: Side, probe: Side, options: MatchOptions, setting: Setting, *, fused: bool) -> list[Crossed]:
     """Return the splits of the people that were asked for, none as a rule; raises ValueError for options that do not go together."""
-    if not options.held_out:
+    if not options.held_out and not options.folds:
         if options.whiten or options.fusion is not None:
-            raise ValueError("--whiten and --fusion need --held-out: both are fitted on other people of the data set")
+            raise ValueError("--whiten and --fusion need --held-out or --folds: both are fitted on other people of the data set")
         return []
+    if options.held_out and options.folds:
+        raise ValueError("--held-out splits the people into halves and --folds into more parts: give one of them")
     if options.pairs is not None or options.corrupt:
-        raise ValueError("--held-out compares everyone with everyone, as they are: it takes neither --pairs nor --corrupt")
+        raise ValueError("--held-out and --folds compare everyone with everyone, as they are: they take neither --pairs nor --corrupt")
     if options.fusion is not None and not fused:
         raise ValueError("--fusion is for sides of several modalities: give --reference fused --probe fused")
     base = setting.calibration
     if base is None or base.device is not None:
-        raise ValueError("--held-out makes device calibrations on top of the installed one: leave --calibration out")
+        raise ValueError("--held-out and --folds make device calibrations on top of the installed one: leave --calibration out")
     how = options.fusion or "joint"
-    return cross(got, base, reference, probe, setting, splits=options.held_out, fusion=how, whiten=options.whiten)
+    return cross(got, base, reference, probe, setting, splits=options.held_out, fusion=how, whiten=options.whiten, folds=options.folds)
 
 
 def _score(how: str | None, fusion: LogLrFusion | None, *, fused: bool, crossed: bool) -> str:

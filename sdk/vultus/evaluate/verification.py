@@ -136,8 +136,14 @@ def _tar(m: Measured, drawn: Replicates | None, i: int, evidence: Evidence, warn
         )
     return {
         "value": point.tar, "low": interval[0], "high": interval[1], "threshold": point.threshold,
-        "false_matches": point.false_matches, "thin": support.thin,
+        "false_matches": point.false_matches, "thin": support.thin, "of_compared": of_compared(m, point),
     }  # fmt: skip
+
+
+def of_compared(m: Measured, point: OperatingPoint) -> float | None:
+    """Return the share of matches among the genuine comparisons that could be made, failures to acquire left out; None without any."""
+    made = m.curve.genuine_total - m.table.failed
+    return point.tar * m.curve.genuine_total / made if made else None
 
 
 def _curve_point(m: Measured, drawn: Replicates, grid: F64, i: int) -> dict[str, float | None]:

@@ -64,7 +64,7 @@ def _verification(d: Document) -> Table:
             rows.append((f"TAR at FAR {name}", f"not supported by {impostor:,} comparisons", "", ""))
         else:
             thin = ", thin" if entry["thin"] else ""
-            stands = f"score {entry['threshold']:.3f}, {entry['false_matches']:,} false matches{thin}"
+            stands = f"score {entry['threshold']:.3f}, {entry['false_matches']:,} false matches{thin}{_found(entry)}"
             rows.append((f"TAR at FAR {name}", percent(entry["value"]), interval(entry), stands))
     for key, name in (("cllr", "Cllr"), ("min_cllr", "min Cllr"), ("ece", "Expected calibration error")):
         unit = " bits" if "llr" in key else ""
@@ -76,6 +76,12 @@ def _verification(d: Document) -> Table:
     return Table("Headline", ("Figure", "Value", "95 % interval", "At"), tuple(rows), note)
 
 
+def _found(entry: Mapping[str, Any]) -> str:
+    """Say what the rate is without the samples in which no face was found, where that is another one."""
+    found = entry["of_compared"]
+    return "" if found is None or abs(found - entry["value"]) < 1e-9 else f", {percent(found)} of what was found"
+
+
 def _held_out(d: Document) -> Table | None:
     """Return the figures over people whom the calibration never saw."""
     h = d.get("held_out")
@@ -84,7 +90,7 @@ def _held_out(d: Document) -> Table | None:
     rows = []
     for name, entry in h["tar_at_far"].items():
         if entry is not None:
-            rows.append((f"TAR at FAR {name}", percent(entry["value"]), interval(entry), f"score {entry['threshold']:.3f}"))
+            rows.append((f"TAR at FAR {name}", percent(entry["value"]), interval(entry), f"score {entry['threshold']:.3f}{_found(entry)}"))
     for name, entry in h["targets"].items():
         if entry is not None:
             fmr, tar = entry["fmr"], entry["tar"]
@@ -95,10 +101,14 @@ def _held_out(d: Document) -> Table | None:
     judged = {"joint": "by the joint score", "merge": "by merged false-match rates", "mean": "by mean likelihood ratios"}.get(
         h["fusion"], ""
     )
+    how = (
+        f"The people in {h['folds']} parts, every two of them with the device calibration that all the others made"
+        if h["folds"]
+        else f"{h['splits']} random halvings of the people, each half with the device calibration that the other half made"
+    )
     note = (
-        f"{h['splits']} random halvings of the people, each half with the device calibration that the other half made"
-        f"{', in its whitened space' if h['whiten'] else ''}{', judged ' + judged if judged else ''}; the headline is the first halving's. "
-        f"{h['impostor_pairs']:,} distinct impostor pairs."
+        f"{how}{', in its whitened space' if h['whiten'] else ''}{', judged ' + judged if judged else ''}"
+        f"{'' if h['folds'] else '; the headline is that of the first halving'}. {h['impostor_pairs']:,} distinct impostor pairs."
     )
     return Table("People held out", ("Figure", "Value", "95 % interval", "At"), tuple(rows), note)
 
