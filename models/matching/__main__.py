@@ -57,8 +57,8 @@ def _thresholds() -> Iterator[str]:
 def _forms(names: list[str], scores: dict[str, Weights] | None = None) -> Iterator[str]:
     shown = rap3df(data_folder(), open_detector(), open_landmarks())
     people = np.unique([one.person for one in shown], return_inverse=True)[1].astype(np.int64)
-    graph = open_recogniser()
-    made = ((name, embed_all(graph, shown, *FORMS[name])) for name in names)
+    recogniser = open_recogniser()
+    made = ((name, embed_all(recogniser, shown, *FORMS[name])) for name in names)
     return table(list(made), people, scores or SCORES)
 
 

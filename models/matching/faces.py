@@ -14,21 +14,21 @@ from models.training.landmarks.teacher import Teacher
 
 from vultus import pictures
 from vultus.geometry import same_place, similarity
-from vultus.graphs import Graph, open_graph
+from vultus.graphs import open_graph
 from vultus.manifest import load_manifest
-from vultus.stages.align import _FACE_MEAN, align_nir, align_rgb
+from vultus.stages.align import FACE_MEAN, GAMMA, align_nir, align_rgb
 from vultus.stages.align import _enlarges as enlarges
 from vultus.stages.assess import level_of
 from vultus.stages.detect import Detector, Region, foremost
+from vultus.stages.embed import Recogniser
 from vultus.stages.landmarks import Landmarks
-from vultus.types import Face, Frame, Stream
+from vultus.types import Face, Frame, Modality, Stream
 
 F32 = npt.NDArray[np.float32]
 Array = npt.NDArray[Any]
 SIDE: Final = 112
 DETECTOR_SIDE: Final = 3.25
 """Side of the region of the detector's closer look, in extents of the landmarks: the best of 2.5 to 5 on London and Canada."""
-_FIRST: Final = 1 / 2.2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,9 +64,9 @@ def open_landmarks() -> Landmarks:
     return Landmarks(open_graph(load_manifest().entry("landmarks")))
 
 
-def open_recogniser() -> Graph:
-    """Open the shipped recogniser."""
-    return open_graph(load_manifest().entry("recogniser"))
+def open_recogniser() -> Recogniser:
+    """Open the shipped recogniser with its normaliser."""
+    return Recogniser(load_manifest())
 
 
 def rap3df(root: Path, detector: Detector, network: Landmarks) -> list[Shown]:
@@ -94,8 +94,8 @@ def _shown(row: dict[str, str], folder: Path, ways: tuple[Detector, Landmarks, T
     again = {name: network.closer(seen_in[name], face) for name, face in closer.items()}
     looked = {name: replace(face, landmarks=teacher.two_looks(seen_in[name], face, DETECTOR_SIDE)) for name, face in first.items()}
     level = level_of(first["nir"], nir) if "nir" in first else None
-    bright = np.clip(nir.astype(np.float32) * (_FACE_MEAN / (level or 1.0)), 0, 255)
-    curve: F32 = np.asarray(255.0 * (bright / 255.0) ** _FIRST, np.float32)
+    bright = np.clip(nir.astype(np.float32) * (FACE_MEAN / (level or 1.0)), 0, 255)
+    curve: F32 = np.asarray(255.0 * (bright / 255.0) ** (1 / GAMMA), np.float32)
     return Shown(
         row["person"], row["sample"], rgb, curve if level else np.zeros_like(curve), depth, first, closer, again, looked, nir, level
     )
@@ -160,13 +160,17 @@ def shipped(one: Shown) -> dict[str, F32]:
     return out
 
 
-def embedding(graph: Graph, crop: F32, *, mirrored: bool = False) -> F32:
-    """Return the unit-length embedding of a crop, with `mirrored` of the sum of its own and its mirror image's."""
+def embedding(recogniser: Recogniser, crop: F32, *, mirrored: bool = False, normalised: bool = True) -> F32:
+    """Return the unit-length embedding of a crop, with `mirrored` of the sum of its own and its mirror image's.
+
+    A crop of one plane is NIR, and goes through the normaliser unless `normalised` is false.
+    """
+    modality = Modality.NIR if crop.ndim == 2 and normalised else Modality.RGB
     planes = crop.transpose(2, 0, 1) if crop.ndim == 3 else np.repeat(crop[None], 3, axis=0)
     total = np.zeros(128, np.float32)
     for image in (planes, planes[..., ::-1])[: 2 if mirrored else 1]:
-        graph.input[0] = (image - graph.entry.mean) * graph.entry.scale
-        total = total + graph.run()[0].reshape(-1)
+        recogniser.input[0] = (image - recogniser.mean) * recogniser.scale
+        total = total + recogniser.run(modality)
     return np.asarray(total / np.linalg.norm(total), np.float32)
 
 
@@ -174,8 +178,8 @@ Form = Callable[[Shown], dict[str, F32]]
 """Makes the crops of one frame set by modality; a modality without a face is left out."""
 
 
-MIRRORS: Final = ("none", "references", "both", "nir")
-"""Whose embedding is the mean with that of the mirror image; nir: in NIR those of references and probes."""
+WAYS: Final = ("none", "references", "both", "nir", "direct")
+"""Whose embedding is the mean with that of the mirror image (nir: in NIR those of references and probes), or direct: NIR without the normaliser."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -191,11 +195,11 @@ class Embedded:
         return cls(vectors, vectors)
 
 
-def embed_all(graph: Graph, shown: list[Shown], form: Form, mirror: str = "none") -> Embedded:
-    """Return the embeddings of all frame sets; `mirror` is one of MIRRORS."""
+def embed_all(recogniser: Recogniser, shown: list[Shown], form: Form, way: str = "none") -> Embedded:
+    """Return the embeddings of all frame sets; `way` is one of WAYS."""
     out = [{name: np.zeros((len(shown), 128), np.float32) for name in ("rgb", "nir")} for _ in range(2)]
     for i, one in enumerate(shown):
         for name, crop in form(one).items():
             for side, kinds in zip(out, (("both", name), ("both", name, "references")), strict=True):
-                side[name][i] = embedding(graph, crop, mirrored=mirror in kinds)
+                side[name][i] = embedding(recogniser, crop, mirrored=way in kinds, normalised=way != "direct")
     return Embedded(*out)

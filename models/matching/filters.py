@@ -26,7 +26,7 @@ def likeness(root: Path) -> Iterator[str]:
 
     Every photograph, shrunk, moved by a part of a pixel, with noise; intervals are over photographs.
     """
-    detector, graph = open_detector(), open_recogniser()
+    detector, recogniser = open_detector(), open_recogniser()
     found: dict[tuple[float, str], list[float]] = {}
     rng = np.random.default_rng(0)
     for path in [*sorted((root / "london").rglob("*.jpg")), *sorted((root / "canada").rglob("*.jpg"))]:
@@ -36,7 +36,7 @@ def likeness(root: Path) -> Iterator[str]:
             continue
         marks = detector.closer(picture, seen[0]).landmarks
         eye = float(np.hypot(*(marks[1] - marks[0])))
-        whole = embedding(graph, _small(picture, marks, 35.0 / eye, np.zeros(2)))
+        whole = embedding(recogniser, _small(picture, marks, 35.0 / eye, np.zeros(2)))
         for eyes in EYES:
             scale, shift = eyes / eye, rng.uniform(-0.5, 0.5, 2)
             small = _shrunk(picture, scale, shift)
@@ -44,7 +44,7 @@ def likeness(root: Path) -> Iterator[str]:
             there = np.asarray(marks * scale + shift + rng.normal(0, _BESIDE * eyes, 2), np.float32)
             for name, a in FILTERS.items():
                 crop = np.clip(sampled(small, similarity(there), a), 0, 255)
-                found.setdefault((eyes, name), []).append(float(whole @ embedding(graph, np.asarray(crop, np.float32))))
+                found.setdefault((eyes, name), []).append(float(whole @ embedding(recogniser, np.asarray(crop, np.float32))))
     yield "| eyes, pixels | filter | mean cosine with the full size | beyond bilinear | pictures |"
     yield "|---|---|---|---|---|"
     for (eyes, name), values in found.items():

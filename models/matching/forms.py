@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 from models.matching.faces import F32, SIDE, Array, Form, Shown, carried, cut, shipped
-from models.recipes.crops import data_folder
+from models.recipes.crops import data_folder, toned
 
 from vultus.geometry import TARGET
 from vultus.types import Face
@@ -99,6 +99,15 @@ def lit_evenly(power: float, cosine: float) -> Change:
     return change
 
 
+def at_curve(gamma: float) -> Form:
+    """Cut as the pipeline does, but give NIR another display curve, the mean of the face shown as bright as before."""
+
+    def form(one: Shown) -> dict[str, F32]:
+        return {name: toned(crop, gamma) if name == "nir" else crop for name, crop in shipped(one).items()}
+
+    return form
+
+
 def frontal(one: Shown) -> dict[str, F32]:
     """Turn each head to the front by a mean face (ICT-FaceKit, MIT) fitted to the landmarks; what is hidden comes from the other side."""
     return {name: _frontal(getattr(one, name), at) for name, at in carried(one, one.closer).items()}
@@ -158,6 +167,12 @@ FORMS: Final[dict[str, tuple[Form, str]]] = {
     "ships, bilinear throughout": (plain("closer", registered=True, filter_="linear"), "none"),
     "ships, cubic throughout": (plain("closer", registered=True, filter_="cubic"), "none"),
     "ships, Lanczos throughout": (plain("closer", registered=True, filter_="lanczos"), "none"),
+    "ships, NIR without the normaliser": (shipped, "direct"),
+    "ships, NIR at a curve of 2.2 (before)": (at_curve(2.2), "none"),
+    "ships, NIR at a curve of 1.8": (at_curve(1.8), "none"),
+    "ships, NIR at a curve of 1.25": (at_curve(1.25), "none"),
+    "ships, NIR as it is, linear": (at_curve(1.0), "none"),
+    "ships, NIR at a curve of 2.2 without the normaliser (before)": (at_curve(2.2), "direct"),
     "ships + mirror image in references": (shipped, "references"),
     "ships + mirror image": (shipped, "both"),
     "ships + mirror image of NIR": (shipped, "nir"),
@@ -169,4 +184,4 @@ FORMS: Final[dict[str, tuple[Form, str]]] = {
     "ships + NIR fall-off and slope": (changed(None, lit_evenly(2.0, 1.0)), "none"),
     "turned to the front": (frontal, "none"),
 }
-"""Name, crops, and to whose embedding that of the mirror image is added, one of `faces.MIRRORS`."""
+"""Name, crops, and to whose embedding that of the mirror image is added, or what else is done, one of `faces.WAYS`."""

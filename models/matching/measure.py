@@ -44,6 +44,18 @@ class Rate:
 
 def accepted(vectors: Embedded, people: npt.NDArray[np.int64], weights: Weights, *, whitened: bool) -> list[Rate]:
     """Return the rate at each of RATES, means over SPLITS halvings; comparisons are within a half, a sample without a face is a miss."""
+    hits, made = hits_of(vectors, people, weights, whitened=whitened)
+    return [Rate(*_share(h, made)) for h in hits]
+
+
+def gained(ours: Embedded, plain: Embedded, people: npt.NDArray[np.int64], weights: Weights, *, whitened: bool) -> list[Rate]:
+    """Return how much larger the rate at each of RATES is than with `plain`, and the interval over the same people."""
+    (hits, made), (base, _) = (hits_of(v, people, weights, whitened=whitened) for v in (ours, plain))
+    return [Rate(*_share(h - b, made)) for h, b in zip(hits, base, strict=True)]
+
+
+def hits_of(vectors: Embedded, people: npt.NDArray[np.int64], weights: Weights, *, whitened: bool) -> tuple[list[F64], F64]:
+    """Return for each of RATES how many genuine comparisons of each person are accepted, and how many there are, means over SPLITS halvings."""
     found: list[list[F64]] = [[] for _ in RATES]
     made = np.zeros(people.max() + 1)
     parts = list(halves(len(made), SPLITS))
@@ -54,12 +66,14 @@ def accepted(vectors: Embedded, people: npt.NDArray[np.int64], weights: Weights,
             limit = impostor[int(rate * len(impostor))]
             found[k].append(sum(np.bincount(who[same], s[same] > limit, len(made)) for s, same, who in halved))
         made += sum(np.bincount(who[same], minlength=len(made)) for _, same, who in halved) / SPLITS
+    return [np.mean(h, axis=0) for h in found], made
+
+
+def _share(hits: F64, made: F64) -> tuple[float, float, float]:
+    """Return the share over all people, and its 95 % interval."""
     draws = np.random.default_rng(0).integers(len(made), size=(_DRAWS, len(made)))
-    out = []
-    for hits in (np.mean(h, axis=0) for h in found):
-        low, high = np.percentile(hits[draws].sum(1) / made[draws].sum(1), (2.5, 97.5))
-        out.append(Rate(float(hits.sum() / made.sum()), float(low), float(high)))
-    return out
+    low, high = np.percentile(hits[draws].sum(1) / made[draws].sum(1), (2.5, 97.5))
+    return float(hits.sum() / made.sum()), float(low), float(high)
 
 
 def _half(

@@ -8,22 +8,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from models.recipes import landmarks, recapture, recogniser
+from models.recipes import landmarks, normaliser, recapture, recogniser
 from models.recipes.detector import anchors, build_detector
-from models.recipes.layers import MEAN, SCALE
+from models.recipes.layers import MEAN, SCALE, read_network
 from models.recipes.source import PACKAGE, SFACE, VERSION, YUNET, Member
 from models.recipes.toml import dump
 
 MODELS: Final = Path(__file__).resolve().parents[1]
 SCHEMA: Final = 1
 LANDMARKS: Final = f"artefacts/landmarks_{landmarks.SIDE}x{landmarks.SIDE}.onnx"
+NORMALISER: Final = "artefacts/nir_stem.onnx"
 FIGURES: Final = MODELS / "figures.json"
 """What the gate measured, by the sha256 of the graph: figures of another graph never reach the manifest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """One graph as the recipe makes it."""
+    """One graph as the recipe makes it. gives: dtype of its outputs."""
 
     role: str
     file: str
@@ -34,6 +35,7 @@ class Built:
     source: dict[str, str]
     recipe: str
     licence: str
+    gives: str = "float32"
 
     @property
     def sha256(self) -> str:
@@ -42,9 +44,9 @@ class Built:
 
 
 def build_all(weights: dict[Member, bytes]) -> list[Built]:
-    """Make every graph from the published weights, and the landmark network's from its own; the same bytes every time.
+    """Make every graph from the published weights, the landmark network's and the normaliser's with their own; the same bytes every time.
 
-    Raises FileNotFoundError when the landmark network was never trained.
+    Raises FileNotFoundError when one of those was never trained.
     """
     raw = {"channels": "BGR", "mean": 0.0, "scale": 1.0}
     normalised = {"channels": "RGB", "mean": MEAN, "scale": SCALE}
@@ -67,7 +69,7 @@ def build_all(weights: dict[Member, bytes]) -> list[Built]:
                 YUNET.licence,
             )
         )
-    graphs.append(trained(raw))
+    graphs += [trained_landmarks(raw), trained_normaliser(weights[SFACE], normalised)]
     data = recogniser.build_split(weights[SFACE])
     file, recipe = "artefacts/sface_int8.onnx", "models/recipes/recogniser.py"
     graphs.append(Built("recogniser", file, data, recogniser.INPUT, recogniser.OUTPUT, normalised, published(SFACE), recipe, SFACE.licence))
@@ -79,16 +81,29 @@ def published(member: Member) -> dict[str, str]:
     return {"package": PACKAGE, "version": VERSION, "member": member.name, "sha256": member.sha256, "upstream": member.upstream}
 
 
-def trained(preprocessing: dict[str, Any]) -> Built:
+def trained_landmarks(preprocessing: dict[str, Any]) -> Built:
     """Write the landmark network's graph around the weights that lie in it: its numbers come from training, all else from the recipe."""
-    path = MODELS / LANDMARKS
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing; it comes with the repository, or from `python -m models.training.landmarks make`")
-    data = landmarks.build_landmarks(landmarks.read_weights(path.read_bytes()))
+    data = landmarks.build_landmarks(landmarks.read_weights(_committed(LANDMARKS, "landmarks")))
     source = {**published(YUNET), "training": "models/training/landmarks/runs/made.toml"}
     return Built(
         "landmarks", LANDMARKS, data, landmarks.INPUT, landmarks.OUTPUT, preprocessing, source, "models/recipes/landmarks.py", YUNET.licence
     )
+
+
+def trained_normaliser(sface: bytes, preprocessing: dict[str, Any]) -> Built:
+    """Write the normaliser's graph around the weights that lie in it, as `trained_landmarks` does."""
+    network = read_network(sface)
+    data = normaliser.build_normaliser(network, normaliser.read_trained(_committed(NORMALISER, "normaliser"), network))
+    source = {**published(SFACE), "training": "models/training/normaliser/runs/stem-half-made.toml"}
+    recipe = "models/recipes/normaliser.py"
+    return Built("normaliser", NORMALISER, data, recogniser.INPUT, normaliser.OUTPUT, preprocessing, source, recipe, SFACE.licence, "uint8")
+
+
+def _committed(file: str, training: str) -> bytes:
+    path = MODELS / file
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing; it comes with the repository, or from `python -m models.training.{training} make`")
+    return path.read_bytes()
 
 
 def write_all(graphs: list[Built], folder: Path) -> None:
@@ -111,8 +126,8 @@ def manifest(graphs: list[Built]) -> str:
             "bytes": len(graph.data),
             "licence": graph.licence,
             "recipe": graph.recipe,
-            "inputs": _tensors(graph.inputs),
-            "outputs": _tensors(graph.outputs),
+            "inputs": _tensors(graph.inputs, "float32"),
+            "outputs": _tensors(graph.outputs, graph.gives),
             "preprocessing": graph.preprocessing,
             "source": graph.source,
         }
@@ -124,5 +139,5 @@ def manifest(graphs: list[Built]) -> str:
     return note + dump({"schema": SCHEMA, "graph": tables})
 
 
-def _tensors(tensors: dict[str, tuple[int, ...]]) -> list[dict[str, Any]]:
-    return [{"name": name, "dtype": "float32", "shape": list(shape)} for name, shape in tensors.items()]
+def _tensors(tensors: dict[str, tuple[int, ...]], dtype: str) -> list[dict[str, Any]]:
+    return [{"name": name, "dtype": dtype, "shape": list(shape)} for name, shape in tensors.items()]

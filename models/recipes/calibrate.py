@@ -20,11 +20,11 @@ from vultus import pictures
 from vultus.fitting import compare_all, pair_entry, seal_document
 from vultus.graphs import open_graph
 from vultus.manifest import load_manifest
-from vultus.stages.align import align_rgb
+from vultus.stages.align import FACE_MEAN, GAMMA, align_rgb
 from vultus.stages.detect import Detector
-from vultus.stages.embed import embed
+from vultus.stages.embed import Recogniser
 from vultus.stages.landmarks import Landmarks
-from vultus.types import Frame, Modality, Stream
+from vultus.types import Crop, Frame, Modality, Stream
 
 ROOT = Path(__file__).resolve().parents[2]
 OUT = ROOT / "models" / "calibration" / "match.json"
@@ -52,7 +52,7 @@ def render_nir(crop: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.N
     nir = red * np.clip((red + 0.02) / (green + 0.02), 0.5, 3.0) ** rng.uniform(0.0, 1.1)
     nir = pictures.blur(np.ascontiguousarray(nir, np.float32), float(rng.uniform(0.5, 1.5)))
     face = nir[30:100, 25:87]
-    shown = np.clip(nir / (4.0 * float(np.median(face)) + 1e-6), 0.0, 1.0) ** (1 / 2.2) * 255.0
+    shown = np.clip(nir * (FACE_MEAN / 255.0) / (float(np.median(face)) + 1e-6), 0.0, 1.0) ** (1 / GAMMA) * 255.0
     return np.clip(shown + rng.normal(0.0, rng.uniform(0.0, 4.0), shown.shape), 0.0, 255.0).astype(np.float32)
 
 
@@ -60,8 +60,8 @@ def extract(root: Path, names: list[Path]) -> tuple[npt.NDArray[np.float32], npt
     """Return RGB and rendered-NIR embeddings of the pictures, and the indices of those in which no face was found."""
     manifest = load_manifest(ROOT / "models")
     detector = Detector(open_graph(manifest.entry("detector")), open_graph(manifest.entry("detector_near")))
-    landmarks, graph = Landmarks(open_graph(manifest.entry("landmarks"))), open_graph(manifest.entry("recogniser"))
-    mean, scale = graph.entry.mean, graph.entry.scale
+    landmarks, recogniser = Landmarks(open_graph(manifest.entry("landmarks"))), Recogniser(manifest)
+    to, mean, scale = recogniser.input, recogniser.mean, recogniser.scale
     rng = np.random.default_rng(_SEED)
     rgb, nir, missed = [], [], []
     for i, name in enumerate(names):
@@ -72,10 +72,10 @@ def extract(root: Path, names: list[Path]) -> tuple[npt.NDArray[np.float32], npt
             continue
         centre = np.array([frame.width, frame.height]) / 2
         face = max(faces, key=lambda f: f.box[2] * f.box[3] - 2 * float(((f.landmarks.mean(0) - centre) ** 2).sum()))
-        crop = align_rgb(frame, landmarks.closer(frame.data, face).landmarks, graph.input, mean=mean, scale=scale)
-        colour = embed(graph, crop)
-        graph.input[0, :] = (render_nir(graph.input[0] / scale + mean, rng) - mean) * scale
-        grey = embed(graph, crop)
+        crop = align_rgb(frame, landmarks.closer(frame.data, face).landmarks, to, mean=mean, scale=scale)
+        colour = recogniser.embed(crop)
+        to[0, :] = (render_nir(to[0] / scale + mean, rng) - mean) * scale
+        grey = recogniser.embed(Crop(Modality.NIR, to, crop.matrix))
         if colour is None or grey is None:
             missed.append(i)
             continue
@@ -99,7 +99,7 @@ def main(root: Path) -> None:
         pair_entry((Modality.NIR, Modality.NIR), compare_all(nir, ids), len(people), simulated=True),
         pair_entry((Modality.RGB, Modality.NIR), compare_all(rgb, ids, nir, ids, paired=True), len(people), simulated=True),
     ]
-    graph = load_manifest(ROOT / "models").entry("recogniser").form
+    graph = load_manifest(ROOT / "models").graph
     listing = hashlib.sha256("\n".join(map(str, kept)).encode()).hexdigest()
     document = {
         "id": f"lfw9-{graph[:8]}",

@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from models.recipes.layers import MEAN, SCALE
 
+from vultus.stages.align import FACE_MEAN, GAMMA
+
 SCORE: Final = 0.6
 """Detection score from which a candidate counts."""
 _TARGET: Final = np.array([[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]])
@@ -85,9 +87,15 @@ def _read(path: Path) -> Any:
 
 
 def displayed(nir: npt.NDArray[np.uint16]) -> U8:
-    """Return a linear 16-bit NIR picture as 8 bits with a display curve; four times the median of what was measured is white."""
-    level = 4 * float(np.median(nir[nir > 0]))
-    return np.clip((nir / level) ** (1 / 2.2) * 255, 0, 255).astype(np.uint8)
+    """Return a linear 16-bit NIR picture as 8 bits, the median of what was measured exposed and the curve given as the SDK does it for a face."""
+    level = float(np.median(nir[nir > 0])) * 255 / FACE_MEAN
+    return (np.clip(nir / level, 0, 1) ** (1 / GAMMA) * 255).astype(np.uint8)
+
+
+def toned(nir: F32, gamma: float) -> F32:
+    """Give an NIR crop, 0..255 as the SDK shows it, another display curve; what the mean of the face is shown at stays."""
+    linear = (nir / 255.0) ** GAMMA * (FACE_MEAN / 255.0) ** (gamma / GAMMA - 1.0)
+    return np.clip(255.0 * linear ** (1 / gamma), 0, 255).astype(np.float32)
 
 
 def crop(detector: Any, picture: U8) -> F32 | None:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from models.recipes.build import FIGURES, MODELS
+from models.recipes.build import FIGURES, MODELS, NORMALISER
 from models.recipes.crops import F32, Faces, data_folder, lfw_faces, rap3df_faces
+from models.recipes.layers import read_network
 from models.recipes.metrics import compare, read_pairs, ten_fold, unit
-from models.recipes.recogniser import build_float
+from models.recipes.normaliser import TRAINED, read_trained
+from models.recipes.recogniser import build_float, float_graph
 from models.recipes.source import SFACE, Member
 
 COMMAND: Final = "python -m models.recipes gate"
@@ -30,8 +34,8 @@ _LOSS: Final = {
 
 
 def run_gate(weights: dict[Member, bytes]) -> list[Figure]:
-    """Measure the committed recogniser, write models/figures.json and return one row a figure; takes about ten minutes on one core."""
-    from vultus.graphs import open_graph
+    """Measure the committed recogniser and normaliser, write models/figures.json and return one row a figure; about ten minutes on one core."""
+    from vultus.graphs import open_graph, open_stem
     from vultus.manifest import load_manifest
 
     manifest = load_manifest(MODELS)
@@ -68,11 +72,37 @@ def run_gate(weights: dict[Member, bytes]) -> list[Figure]:
         }
         for data_set, faces in (("lfw", lfw), ("rap3df-2017", rap))
     ]
+    stem = open_stem(manifest.entry("normaliser"))
+    through = _normalised(rap, (shipped[1], exact[1]), (lambda faces: embed_graph(recogniser, faces, stem)), weights[SFACE])
     kept = json.loads(FIGURES.read_text(encoding="utf-8")) if FIGURES.is_file() else {}
     others = {entry.sha256: kept[entry.sha256] for entry in manifest.entries if entry.sha256 in kept}
-    document = {**others, recogniser.sha256: rows, detector.sha256: found}
+    document = {**others, recogniser.sha256: rows, manifest.entry("normaliser").sha256: through, detector.sha256: found}
     FIGURES.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    return rows
+    return [*rows, *through]
+
+
+def _normalised(rap: Faces, plain: tuple[F32, F32], shipped: Callable[[Faces], F32], weights: bytes) -> list[Figure]:
+    """Return the figures of NIR through the normaliser: what ships against a float graph of the same layers, `plain` being both without it."""
+    network = read_network(weights)
+    layers = (*read_trained((MODELS / NORMALISER).read_bytes(), network), *network.layers[TRAINED:])
+    session = open_session(float_graph(replace(network, layers=layers)))
+    nir = rap.modalities == "nir"
+    faces = replace(rap, tensors=rap.tensors[nir], people=rap.people[nir], samples=rap.samples[nir], modalities=rap.modalities[nir])
+    vectors = [shipped(faces), embed_session(session, faces)]
+    rates = []
+    for own, base in zip(vectors, plain, strict=True):
+        whole = base.copy()
+        whole[nir] = own
+        rates.append(_rap3df(rap, whole))
+    without = _rap3df(rap, plain[0])
+    rows: list[Figure] = []
+    for name in ("NIR-NIR TAR at FAR 1e-4", "RGB-NIR TAR at FAR 1e-4"):
+        (value, count, data_set), exact = rates[0][name], rates[1][name][0]
+        row = {"set": data_set, "measure": f"{name}, normalised", "value": round(value, 5), "float": round(exact, 5), "count": count}
+        rows.append({**row, "loss_allowed": _LOSS[name], "without": round(without[name][0], 5), "command": COMMAND})
+    cosine = float(np.mean(np.sum(vectors[0] * vectors[1], 1)))
+    row = {"set": "rap3df-2017", "measure": "mean cosine with the float graph, normalised", "value": round(cosine, 5)}
+    return [*rows, {**row, "least": 0.99, "count": f"{len(faces.people)} faces", "command": COMMAND}]
 
 
 def verification(lfw: Faces, rap: Faces, of_lfw: F32, of_rap: F32) -> dict[str, tuple[float, str, str]]:
@@ -100,12 +130,12 @@ def open_session(graph: bytes) -> Any:
     return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 
-def embed_graph(graph: Any, faces: Faces) -> F32:
-    """Return unit embeddings by a graph of the manifest."""
+def embed_graph(graph: Any, faces: Faces, stem: Any = None) -> F32:
+    """Return unit embeddings by a graph of the manifest, with other first layers where `stem` is given."""
     out = []
     for tensor in faces.tensors:
         graph.input[0] = tensor
-        out.append(graph.run()[0][0].copy())
+        out.append(graph.run(stem)[0][0].copy())
     return unit(np.stack(out))
 
 

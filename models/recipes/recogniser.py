@@ -50,7 +50,7 @@ def build_recogniser(weights: bytes, form: Form = SHIPPED) -> bytes:
 
 def integer_graph(network: Network, form: Form = SHIPPED) -> bytes:
     """Return the 8-bit graph of a network; its input has as many planes as the first layer takes."""
-    network, grids, factors = _quantised(network, form)
+    network, grids, factors = quantised(network, form)
     first = form.float_layers
     writer = _Integers()
     name = "input"
@@ -67,7 +67,7 @@ def integer_graph(network: Network, form: Form = SHIPPED) -> bytes:
 
 def build_split(weights: bytes) -> bytes:
     """Return what ships: the shipped form without its float layers, whose weights it carries for the core to run them (vultus.stem)."""
-    network, grids, factors = _quantised(read_network(weights), SHIPPED)
+    network, grids, factors = quantised(read_network(weights), SHIPPED)
     first = SHIPPED.float_layers
     writer = _Integers()
     name, mean = writer.take(AFTER_STEM[0], grids[first - 1].zero), grids[first - 1].mean
@@ -89,7 +89,7 @@ def stem_weights(layers: Sequence[Layer], factors: Sequence[F64]) -> F32:
     return np.concatenate([part.ravel() for part in parts]).astype(np.float32)
 
 
-def _quantised(network: Network, form: Form) -> tuple[Network, list[Grid], list[F64]]:
+def quantised(network: Network, form: Form) -> tuple[Network, list[Grid], list[F64]]:
     """Return the network with every stored channel scaled so that one step is 1, its grids, and the factors that did it.
 
     Then no activation needs a scale of its own; float layers but the last keep their scale and only turn signs.
@@ -111,7 +111,7 @@ def _float_layer(writer: GraphWriter, layer: Layer, source: str, factor: F64) ->
     """
     straight = np.where(factor > 0, layer.slope, 1.0)
     bend = np.abs(1.0 - layer.slope)
-    x = writer.add("Conv", [source, *_tensors(writer, layer)], f"{layer.name}_x", **_shape(layer))
+    x = writer.add("Conv", [source, *tensors_of(writer, layer)], f"{layer.name}_x", **shape_of(layer))
     products = []
     for tag, value in (("bend", bend), ("straight", straight)):
         weight = writer.constant(f"{layer.name}_{tag}", value[:, None, None, None])
@@ -139,7 +139,7 @@ def float_graph(network: Network, *, straight: bool = False) -> bytes:
         if straight:
             name = _float_layer(writer, layer, name, sign)
             continue
-        x = writer.add("Conv", [name, *_tensors(writer, layer)], f"{layer.name}_x", **_shape(layer))
+        x = writer.add("Conv", [name, *tensors_of(writer, layer)], f"{layer.name}_x", **shape_of(layer))
         name = writer.add("PRelu", [x, writer.constant(f"{layer.name}_slope", layer.slope[:, None, None])], f"{layer.name}_y")
     head = [writer.constant("head_weight", network.head_weight.reshape(128, -1)), writer.constant("head_bias", network.head_bias)]
     writer.add("Gemm", [writer.add("Flatten", [name], "flat"), *head], "embedding", transB=1)
@@ -207,7 +207,7 @@ class _Integers(GraphWriter):
         shift = (_error(levels, step, exact) * (mean[:, None] if layer.depthwise else mean[None, :])).sum(1)
         bias = self.constant(f"{name}_bias", np.rint((layer.bias * factor - shift) / step / self._step), np.int32)
         inputs = [source, self._step_name, self._zero_name, *self._weight(name, levels, step), "one", zero_name, bias]
-        return self.add("QLinearConv", inputs, name, **_shape(layer))
+        return self.add("QLinearConv", inputs, name, **shape_of(layer))
 
     def _weight(self, name: str, levels: F64, step: F64) -> list[str]:
         zeros = self.constant(f"{name}_weight_zero", np.zeros(len(step)), np.int8)
@@ -226,10 +226,12 @@ def _error(levels: F64, step: F64, weight: F64) -> F64:
     return np.asarray((levels * step[:, None, None, None] - weight).sum((2, 3)), np.float64)
 
 
-def _tensors(writer: GraphWriter, layer: Layer) -> list[str]:
+def tensors_of(writer: GraphWriter, layer: Layer) -> list[str]:
+    """Write a layer's weight and bias and return their names."""
     return [writer.constant(f"{layer.name}_weight", layer.weight), writer.constant(f"{layer.name}_bias", layer.bias)]
 
 
-def _shape(layer: Layer) -> dict[str, Any]:
+def shape_of(layer: Layer) -> dict[str, Any]:
+    """Return the attributes of a layer's convolution."""
     kernel = list(layer.weight.shape[2:])
     return {"group": layer.groups, "strides": [layer.stride] * 2, "pads": [layer.pad] * 4, "kernel_shape": kernel}

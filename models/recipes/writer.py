@@ -51,17 +51,19 @@ class GraphWriter:
         outputs: dict[str, tuple[int, ...]],
         *,
         integers: bool = False,
+        levels: bool = False,
         properties: dict[str, str] | None = None,
     ) -> bytes:
-        """Return the checked graph's bytes; outputs are float32 of the given shapes, inputs too or, with `integers`, uint8.
+        """Return the checked graph's bytes; inputs and outputs are float32 of the given shapes, or uint8: inputs with `integers`, outputs with `levels`.
 
         `properties` is the metadata that the graph carries.
         """
+        kind_in, kind_out = (TensorProto.UINT8 if whole else TensorProto.FLOAT for whole in (integers, levels))
         graph = helper.make_graph(
             self._nodes,
             "vultus",
-            [helper.make_tensor_value_info(k, TensorProto.UINT8 if integers else TensorProto.FLOAT, v) for k, v in inputs.items()],
-            [helper.make_tensor_value_info(k, TensorProto.FLOAT, v) for k, v in outputs.items()],
+            [helper.make_tensor_value_info(k, kind_in, v) for k, v in inputs.items()],
+            [helper.make_tensor_value_info(k, kind_out, v) for k, v in outputs.items()],
             [numpy_helper.from_array(v, k) for k, v in self._constants.items()],
         )
         opsets = [helper.make_opsetid("", OPSET)] + ([helper.make_opsetid("com.microsoft", 1)] if self._microsoft else [])

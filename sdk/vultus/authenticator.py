@@ -66,7 +66,7 @@ class Authenticator:
         self._clock_ns = clock_ns
         self._cancelled = threading.Event()
         self._shown = Shown()
-        self._gallery = Gallery(self._store, self._pipeline.graph)
+        self._gallery = Gallery(self._store, self._pipeline.forms)
         for held in self._calibrations:
             if held.device is not None and held.vote is not None:
                 self._store.guard((held.device.kind, held.device.model, held.device.serial))

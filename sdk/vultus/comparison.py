@@ -38,11 +38,11 @@ class Candidate:
 
 
 class Gallery:
-    """The enrolled users as one recogniser can compare them; read again whenever the store has changed."""
+    """The enrolled users as embeddings of some `forms` (hashes by modality) can be compared with them; read again whenever the store has changed."""
 
-    def __init__(self, store: TemplateStore, graph: str) -> None:
+    def __init__(self, store: TemplateStore, forms: Mapping[Modality, str]) -> None:
         self._store = store
-        self._graph = graph
+        self._forms = forms
         self._held: tuple[tuple[int, DeviceIdentity | None], tuple[Candidate, ...]] | None = None
         self._index: tuple[tuple[int, DeviceIdentity | None], Index] | None = None
         self._claimed: tuple[int, str, tuple[Candidate, ...]] | None = None
@@ -56,7 +56,7 @@ class Gallery:
             return tuple(c for c in self._one(user) if device in (None, c.device))
         state = (self._store.revision, device)
         if self._held is None or self._held[0] != state:
-            enrolled = self._store.all(self._graph)
+            enrolled = self._store.all(self._forms)
             if enrolled.outdated and not enrolled.templates:
                 raise StoreOutdated(f"{len(enrolled.outdated)} templates were made by another graph; enrol them again")
             self._held = (state, tuple(_candidate(t) for t in enrolled if device in (None, t.device)))
@@ -66,7 +66,7 @@ class Gallery:
         revision = self._store.revision
         if self._claimed is None or self._claimed[:2] != (revision, user):
             try:
-                template = self._store.get(user, self._graph)
+                template = self._store.get(user, self._forms)
             except NotEnrolled:
                 return ()
             self._claimed = (revision, user, (_candidate(template),))

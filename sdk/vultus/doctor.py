@@ -123,7 +123,7 @@ def check_calibration() -> Check:
     try:
         manifest = load_manifest()
         found = calibration.load(manifest.root / "calibration")
-        current = manifest.entry("recogniser").form
+        current = manifest.graph
     except (CalibrationError, ModelError) as error:
         return Check("calibration", State.FAIL, *_split(error))
     if found.graph != current:

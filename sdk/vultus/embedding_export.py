@@ -16,7 +16,7 @@ from vultus.frames import DeviceIdentity, FrameSet
 from vultus.pipeline import Pipeline, Probe
 from vultus.private_files import write_new
 
-FORMAT: Final = "vultus.embeddings 1"
+FORMAT: Final = "vultus.embeddings 2"
 WARNING: Final = (
     "Embeddings are biometric data: they tell people apart, and pictures that look like the person can be made from them. "
     "Keep them as you would keep the pictures."
@@ -45,7 +45,8 @@ def export_embeddings(frame_sets: Iterable[FrameSet], device: DeviceIdentity, pi
         probe = pipeline.process(frame_set)
         if probe.embeddings:
             rows.append(_row(frame_set, probe))
-    head = {"format": FORMAT, "warning": WARNING, "graph": pipeline.graph, "device": {"kind": device.kind, "model": device.model}}
+    graphs = {modality.value: made for modality, made in pipeline.forms.items()}
+    head = {"format": FORMAT, "warning": WARNING, "graphs": graphs, "device": {"kind": device.kind, "model": device.model}}
     data = json.dumps({**head, "frame_sets": rows}).encode() if target.suffix == ".json" else _npz(head, rows)
     try:
         written = write_new(target, data)

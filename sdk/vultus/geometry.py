@@ -24,6 +24,8 @@ CUT: Final = 4
 """How a face is cut out for the recogniser; raised when that changes, because embeddings of two ways are not compared: 1 at the landmarks of
 the first look, 2 at the mean of two closer looks of the detector, and in NIR at those of the colour picture where the two are registered,
 3 at the landmarks of a network of their own, 4 by a cubic filter where that enlarges the face."""
+SHOWN: Final = 2
+"""How an NIR face is exposed and which display curve it is given (stages.align); raise it with every change, for NIR's embeddings alone."""
 
 _MODEL: Final = np.array([[-31.5, 0.0, 0.0], [31.5, 0.0, 0.0], [0.0, 37.0, -30.0], [-25.0, 69.0, -8.0], [25.0, 69.0, -8.0]])
 """Five landmarks of a mean adult head in mm, x right, y down, z away from the camera (eye distance 63 mm, ISO/TR 7250-2)."""

@@ -13,7 +13,7 @@ from vultus import optimised
 from vultus.errors import ModelMismatch, ModelMissing
 from vultus.manifest import GraphEntry, GraphStatus, Manifest, TensorSpec, load_manifest
 from vultus.onnx_reader import read_onnx
-from vultus.stem import CROP, INPUT, KEY, Stem, unpack
+from vultus.stem import CROP, INPUT, KEY, Stem, read_stem, unpack
 from vultus.trunk import EMBEDDING, Trunk, build_trunk, pays
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "build_graphs",
     "load_manifest",
     "open_graph",
+    "open_stem",
     "optimise",
     "runtime_version",
 ]
@@ -76,10 +77,19 @@ class Graph:
         """The hash that templates made with this graph carry."""
         return self.entry.sha256
 
-    def run(self) -> tuple[npt.NDArray[Any], ...]:
-        """Run on what `input` holds and return the outputs in the manifest's order, valid until the next call."""
-        if self._stem is not None:
-            self._stem.run(self.input, self._fed)
+    @property
+    def split(self) -> bool:
+        """True when its first layers run in the core, so that others can take their place."""
+        return self._stem is not None
+
+    def run(self, stem: Stem | None = None) -> tuple[npt.NDArray[Any], ...]:
+        """Run on what `input` holds and return the outputs in the manifest's order, valid until the next call.
+
+        stem: first layers in place of the graph's own, for a graph that is `split`.
+        """
+        own = self._stem if stem is None else stem
+        if own is not None:
+            own.run(self.input, self._fed)
         if self._trunk is not None:
             self._trunk.run(self._fed, self._outputs[0])
             return self._outputs
@@ -110,6 +120,17 @@ def open_graph(entry: GraphEntry, threads: int = 1) -> Graph:
     if len(entry.inputs) != 1:
         raise ModelMismatch(f"graph {entry.role}: the SDK feeds one input, the manifest states {len(entry.inputs)}")
     return Graph(entry, session, stem)
+
+
+def open_stem(entry: GraphEntry) -> Stem:
+    """Open first layers that take the place of a graph's own, in the core. Raises ModelMissing, ModelAltered, ModelMismatch."""
+    data = entry.read()
+    if (entry.inputs, entry.outputs) != ((TensorSpec("input", "float32", CROP),), (_AFTER_STEM,)):
+        raise ModelMismatch(f"graph {entry.role}: it takes {entry.inputs} and gives {entry.outputs}, not one crop and {_AFTER_STEM}")
+    try:
+        return read_stem(read_onnx(data))
+    except ValueError as error:
+        raise ModelMismatch(f"graph {entry.role}: {entry.path.name}: {error}; run `vultus models build` or reinstall") from error
 
 
 def runtime_version() -> str:
@@ -146,6 +167,8 @@ def optimise(manifest: Manifest) -> Path:
     with tempfile.TemporaryDirectory(prefix="vultus-optimise-") as folder:
         made = {}
         for entry in manifest.entries:
+            if entry.outputs == (_AFTER_STEM,):
+                continue  # the core runs it everywhere
             saved = Path(folder) / f"{entry.role}.ort"  # the runtime goes by the suffix: its own format opens sooner than ONNX
             _session(entry, entry.read(), 1, save_to=saved)
             made[entry.role] = (entry, saved.read_bytes())

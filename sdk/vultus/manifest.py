@@ -11,10 +11,11 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from vultus.errors import ModelAltered, ModelMismatch, ModelMissing
-from vultus.geometry import CUT
+from vultus.geometry import CUT, SHOWN
+from vultus.types import Modality
 
 SCHEMA: Final = 1
-ROLES: Final = ("detector", "detector_near", "landmarks", "recogniser")
+ROLES: Final = ("detector", "detector_near", "landmarks", "normaliser", "recogniser")
 OPTIONAL: Final = ("recapture",)
 """Graphs that do not ship and may be fetched by name; the manifest lists them, and they count once their file is there."""
 MAX_BYTES: Final = 64 * 2**20
@@ -50,11 +51,6 @@ class GraphEntry:
     recipe: str
     source: Mapping[str, Any] = field(repr=False)
     gates: tuple[Mapping[str, Any], ...] = field(repr=False)
-
-    @property
-    def form(self) -> str:
-        """The hash that embeddings, templates and calibrations carry: the graph's bytes and how faces are cut out for it."""
-        return hashlib.sha256(f"{self.sha256} cut {CUT}".encode()).hexdigest()
 
     def read(self) -> bytes:
         """Return the graph's bytes after checking them; raises ModelMissing or ModelAltered."""
@@ -104,6 +100,20 @@ class Manifest:
                 return entry
         known = ", ".join(e.role for e in self.entries)
         raise ModelMissing(f"{self.root / 'manifest.toml'} has no graph for the role {role!r}; it has {known}")
+
+    def forms(self) -> Mapping[Modality, str]:
+        """Return the hash that embeddings of each modality carry: the graphs that made them and how faces are cut out for them.
+
+        That of NIR covers every graph between a crop and an embedding, so calibrations carry it. Raises ModelMissing.
+        """
+        recogniser, normaliser = (self.entry(role).sha256 for role in ("recogniser", "normaliser"))
+        made = {Modality.RGB: recogniser, Modality.NIR: f"{recogniser} after {normaliser} shown {SHOWN}"}
+        return MappingProxyType({m: hashlib.sha256(f"{graphs} cut {CUT}".encode()).hexdigest() for m, graphs in made.items()})
+
+    @property
+    def graph(self) -> str:
+        """The hash that calibrations carry. Raises ModelMissing."""
+        return self.forms()[Modality.NIR]
 
     def verify(self) -> tuple[GraphStatus, ...]:
         """Check the hash of every graph and return one status each; raises nothing."""

@@ -17,14 +17,14 @@ import numpy.typing as npt
 from vultus import _native
 from vultus.colour_only import ColourOnly
 from vultus.geometry import Relief, Surface, same_place
-from vultus.graphs import Graph, open_graph
+from vultus.graphs import open_graph
 from vultus.manifest import Manifest
 from vultus.stages import liveness as live
 from vultus.stages import relief as depth_relief
 from vultus.stages.align import align_nir, align_rgb
 from vultus.stages.assess import assess, exposed, level_of
 from vultus.stages.detect import Detector, Region, foremost, rivals
-from vultus.stages.embed import embed
+from vultus.stages.embed import Recogniser
 from vultus.stages.landmarks import Landmarks
 from vultus.stages.likeness import Likeness
 from vultus.stages.register import transfer
@@ -85,7 +85,9 @@ class Pipeline:
     """The stages with their graphs and buffers, allocated once. Not thread-safe: one a thread."""
 
     def __init__(self, manifest: Manifest, limits: live.Limits, threads: int = 1) -> None:
-        self._recogniser: Graph = open_graph(manifest.entry("recogniser"), threads)
+        self._recogniser = Recogniser(manifest, threads)
+        self.graph = manifest.graph
+        """The hash of what makes embeddings, which calibrations carry."""
         self._detector = Detector(open_graph(manifest.entry("detector"), threads), open_graph(manifest.entry("detector_near"), threads))
         self._landmarks = Landmarks(open_graph(manifest.entry("landmarks"), threads))
         self._limits = limits
@@ -97,9 +99,9 @@ class Pipeline:
         self._tracked = 0
 
     @property
-    def graph(self) -> str:
-        """The hash of the recogniser and of how faces are cut out for it, which templates and calibrations carry."""
-        return self._recogniser.entry.form
+    def forms(self) -> Mapping[Modality, str]:
+        """By modality the hash of what makes embeddings, which templates carry."""
+        return self._recogniser.forms
 
     def process(self, frame_set: FrameSet, *, with_embeddings: bool = True) -> Probe:
         """Run every stage on a frame set; frames are read in place and not kept."""
@@ -117,7 +119,7 @@ class Pipeline:
                     crop = self._align(frame_set, work, stream)
                 if crop is not None:
                     with work.timed(f"embed_{modality}"):
-                        embedding = embed(self._recogniser, crop)
+                        embedding = self._recogniser.embed(crop)
                     if embedding is not None:
                         embeddings[modality] = embedding
         liveness: Liveness | None = None
@@ -254,13 +256,12 @@ class Pipeline:
         return face.landmarks if stream is Stream.RGB or work.nir is None else self._landmarks.closer(work.nir, face).landmarks
 
     def _align(self, fs: FrameSet, work: _Work, stream: Stream) -> Crop | None:
-        graph, marks = self._recogniser, self._marks(fs, work, stream)
-        mean, scale = graph.entry.mean, graph.entry.scale
+        to, marks = self._recogniser, self._marks(fs, work, stream)
         if stream is Stream.RGB and fs.rgb is not None:
-            return align_rgb(fs.rgb, marks, graph.input, mean=mean, scale=scale)
+            return align_rgb(fs.rgb, marks, to.input, mean=to.mean, scale=to.scale)
         if work.nir is None or (level := level_of(work.faces[stream], work.nir)) is None:
             return None
-        return align_nir(work.nir, marks, level, graph.input, mean=mean, scale=scale)
+        return align_nir(work.nir, marks, level, to.input, mean=to.mean, scale=to.scale)
 
 
 def _summary(work: _Work, fs: FrameSet) -> tuple[Quality | None, tuple[Hint, ...]]:

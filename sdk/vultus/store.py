@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -20,7 +21,8 @@ from vultus.errors import AlreadyEnrolled, NotEnrolled, StoreAltered, StoreError
 from vultus.guard import Device
 from vultus.ledger import AttemptState
 from vultus.sealing import KeyFile, Keyring, KeySource, Sealer, bind
-from vultus.templates import FORMAT, Enrolled, Entry, Template, check_user, decode, encode
+from vultus.templates import FORMAT, READ, Enrolled, Entry, Template, check_user, decode, encode
+from vultus.types import Modality
 
 __all__ = ["AttemptState", "Enrolled", "Entry", "Template", "TemplateStore"]
 
@@ -102,8 +104,11 @@ class TemplateStore:
             )
             self._write_ledger(sql, book, changed=True)
 
-    def get(self, user: str, graph: str) -> Template:
-        """Return a user's template for comparison by `graph` (sha256); raises NotEnrolled, StoreAltered, StoreOutdated."""
+    def get(self, user: str, forms: Mapping[Modality, str]) -> Template:
+        """Return a user's template with what can be compared with embeddings of these `forms` (hashes by modality, as `Manifest.forms` gives them).
+
+        Embeddings of another form are left out. Raises NotEnrolled, StoreAltered, and StoreOutdated when none is left.
+        """
         user = check_user(user)
         with self._file.transaction(write=False) as sql:
             self._read_ledger(sql)
@@ -111,9 +116,10 @@ class TemplateStore:
             if found is None:
                 raise NotEnrolled(f"{user} is not enrolled: enrol first")
             template = self._open_record(ledger.row(found, self.path), user)
-        if template.graph != graph:
+        usable = template.usable(forms)
+        if usable is None:
             raise StoreOutdated(f"the template of {user} was made by another graph ({template.graph[:12]}): enrol {user} again")
-        return template
+        return usable
 
     def has(self, user: str) -> bool:
         """Say whether a user is enrolled, whatever the state of the template."""
@@ -123,10 +129,10 @@ class TemplateStore:
             return False
         return True
 
-    def all(self, graph: str) -> Enrolled:
-        """Return everyone for comparison by `graph`, and the names of those whose templates another graph made; raises StoreAltered."""
-        everyone = [entry.readable() for entry in self.entries()]
-        return Enrolled(tuple(t for t in everyone if t.graph == graph), tuple(t.user for t in everyone if t.graph != graph))
+    def all(self, forms: Mapping[Modality, str]) -> Enrolled:
+        """Return everyone as `get` does, and the names of those of whom nothing can be compared; raises StoreAltered."""
+        everyone = [(entry.readable(), entry.readable().usable(forms)) for entry in self.entries()]
+        return Enrolled(tuple(t for _, t in everyone if t is not None), tuple(whole.user for whole, t in everyone if t is None))
 
     def users(self) -> list[str]:
         """Return the enrolled names in alphabetical order; raises StoreAltered when one record cannot be read."""
@@ -224,7 +230,7 @@ class TemplateStore:
             plain = self._sealer.open(row.sealed, self._record_data(row.id, row.tag, row.format, row.graph))
         except StoreAltered as error:
             raise StoreAltered(f"{who} was altered: {remedy}") from error
-        if row.format != FORMAT:
+        if row.format not in READ:
             raise StoreOutdated(f"{who} has format {row.format}, this is {FORMAT}: {remedy}")
         try:
             return decode(plain, row.graph)

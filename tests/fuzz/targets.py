@@ -26,6 +26,7 @@ from vultus.types import Embedding, Modality
 
 CAMERA = DeviceIdentity("camera", "fuzzed", "1", Source.LIVE)
 GRAPH = "ab" * 32
+FORMS = dict.fromkeys(Modality, GRAPH)
 PARSER = (ValueError, struct.error)
 """What the inner parsers say that they raise; what reads a file raises the SDK's errors alone."""
 Run = Callable[[bytes], None]
@@ -304,7 +305,7 @@ def stores(folder: Path) -> Target:
         with TemplateStore.open(path, create=False) as store:
             for entry in store.entries():
                 entry.readable()
-            store.get("ada", GRAPH)
+            store.get("ada", FORMS)
             store.failures("grace")
 
     return Target((seed,), run, mutate=_changed_rows(folder / "edit.db"))
@@ -391,6 +392,20 @@ def graphs(folder: Path) -> Target:
     return Target((seed,), run, PARSER)
 
 
+def stems(folder: Path) -> Target:
+    """Read a normaliser, which lies in the package, and run it; what cannot be read is a ValueError."""
+    from vultus import _native, onnx_reader, stem
+    from vultus.manifest import load_manifest
+
+    crop, out = np.full(stem.CROP, 0.5, np.float32), np.zeros((1, *_native.STEM_OUT), np.uint8)
+
+    def run(data: bytes) -> None:
+        made = stem.read_stem(onnx_reader.read_onnx(data))
+        made.run(crop, out)
+
+    return Target((load_manifest().entry("normaliser").read(),), run, PARSER)
+
+
 TARGETS: dict[str, Callable[[Path], Target]] = {
     "recording": recordings,
     "encrypted": encrypted,
@@ -406,6 +421,7 @@ TARGETS: dict[str, Callable[[Path], Target]] = {
     "templates": template_rows,
     "store": stores,
     "onnx": graphs,
+    "stem": stems,
 }
 
 

@@ -7,7 +7,7 @@ import pytest
 from models.matching.__main__ import main
 from models.matching.faces import SIDE, Embedded, Shown, cut, embed_all, open_recogniser
 from models.matching.forms import FORMS, plain
-from models.matching.measure import SCORES, accepted, table
+from models.matching.measure import SCORES, accepted, gained, table
 from models.matching.thresholds import ratios
 from models.recipes.crops import data_folder
 
@@ -89,6 +89,20 @@ def test_a_missing_face_is_a_miss_and_people_apart_are_told_apart() -> None:
     rows = list(table([("all", all_)], people, SCORES))
     assert len(rows) == 4
     assert "96.7 (" in rows[2]
+
+
+def test_the_same_embeddings_gain_nothing_and_better_ones_do() -> None:
+    """The gain of embeddings over themselves is 0 with no width; those that separate people better gain surely."""
+    rng = np.random.default_rng(0)
+    people = np.repeat(np.arange(20), 4)
+    centres = rng.normal(size=(20, 32))[people]
+    good, bad = (
+        Embedded.alike({"nir": np.asarray(x / np.linalg.norm(x, axis=1, keepdims=True), np.float32)})
+        for x in (centres + rng.normal(0, s, (80, 32)) for s in (0.2, 1.5))
+    )
+    weights = SCORES["NIR-NIR"]
+    assert [(r.value, r.low, r.high) for r in gained(bad, bad, people, weights, whitened=True)] == [(0, 0, 0)] * 2
+    assert all(r.value > 0.2 and r.low > 0 for r in gained(good, bad, people, weights, whitened=False))
 
 
 def test_no_line_beats_the_best_rising_likelihood_ratio() -> None:

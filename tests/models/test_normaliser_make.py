@@ -13,7 +13,8 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs the extra `train`")
 
 from models.recipes.crops import Faces  # noqa: E402 - only after torch is known to be there
-from models.training.normaliser.compare import clearly_better, gain  # noqa: E402
+from models.recipes.normaliser import read_trained  # noqa: E402
+from models.training.normaliser.compare import clearly_better, embedded, table  # noqa: E402
 from models.training.normaliser.config import Run  # noqa: E402
 from models.training.normaliser.data import Material  # noqa: E402
 from models.training.normaliser.export import export, picture_graph  # noqa: E402
@@ -70,6 +71,12 @@ def test_a_run_goes_all_the_way_to_graph_and_card(found: Material, tmp_path: Pat
     text = (tmp_path / "card.md").read_text()
     assert "ICT-FaceKit" in text
     assert "London" not in text
+    assert (tmp_path / "stem.onnx").is_file() is (variant == "stem")
+    if variant == "stem":
+        kept = torch.load(tmp_path / "normaliser.pt", weights_only=True)["model"]
+        layers = read_trained((tmp_path / "stem.onnx").read_bytes(), tiny().network)
+        np.testing.assert_allclose(layers[0].weight.sum(1, keepdims=True), kept["weight0"].numpy(), atol=1e-6)
+        np.testing.assert_array_equal(layers[4].bias.astype(np.float32), kept["bias4"].numpy())
     float_graph = (tmp_path / "float.onnx").read_bytes()
     make(run, tiny(), found, tmp_path, None, 12)
     assert (tmp_path / "float.onnx").read_bytes() == float_graph
@@ -97,23 +104,32 @@ def test_a_form_without_parameters_is_refused(found: Material, tmp_path: Path) -
         make(Run("direct", sets=(), made=6), tiny(), found, tmp_path, None)
 
 
-def test_the_same_embeddings_gain_nothing_and_better_ones_do() -> None:
-    """The gain of a method over itself is 0 with no width; one that separates people gains surely, and only that may ship."""
-    rng = np.random.default_rng(0)
-    people = np.repeat([f"p{i}" for i in range(20)], 4)
-    set_ = Faces(
-        np.zeros((80, 3, 1, 1), np.float32), people, np.array([f"s{i // 2}" for i in range(80)]), np.array(["rgb", "nir"] * 40), 80
-    )
-    centres = rng.normal(0, 1, (20, 32))[np.repeat(np.arange(20), 4)]
-    good, bad = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (centres + rng.normal(0, s, (80, 32)) for s in (0.2, 1.5)))
-    assert gain(bad, bad, set_, ("nir", "nir"), 1e-3) == (0, 0, 0)
-    mean, low, _ = gain(good, bad, set_, ("nir", "nir"), 1e-3)
-    assert mean > 30
-    assert low > 0
-    row = ("whitened", "NIR-NIR", mean, low, 99.0)
+def test_only_what_surely_gains_whitened_ships() -> None:
+    """A normaliser ships that is surely better on one pair of modalities with NIR and not surely worse on any, as devices are calibrated."""
+    row = ("whitened", "NIR-NIR", 3.0, 0.5, 99.0)
     assert clearly_better([row, ("whitened", "RGB-NIR", 0.0, -1.0, 1.0)])
     assert not clearly_better([row, ("whitened", "RGB-NIR", -3.0, -5.0, -1.0)])
+    assert not clearly_better([row, ("whitened", "fused", -3.0, -5.0, -1.0)])
+    assert not clearly_better([("whitened", "fused", 3.0, 1.0, 5.0), ("whitened", "NIR-NIR", 0.0, -1.0, 1.0)])
     assert not clearly_better([("as they are", *row[1:]), ("whitened", "NIR-NIR", 0.0, -1.0, 1.0)])
+
+
+def test_normalisers_are_measured_by_frame_set(found: Material) -> None:
+    """Colour and NIR of one frame set lie in one row, a modality without a face is zeros, and a form gains nothing over itself."""
+    inputs, direct = simulated(found, 1, 24), VARIANTS["direct"](tiny()).eval()
+    set_ = faces(inputs)
+    set_ = dataclasses.replace(
+        set_, samples=np.array([f"s{i // 2}" for i in range(len(set_.people))]), people=np.repeat(set_.people[::2], 2)
+    )
+    keep = np.arange(len(set_.people)) != 1
+    few = Faces(set_.tensors[keep], set_.people[keep], set_.samples[keep], set_.modalities[keep], 24)
+    vectors, people = embedded(tiny(), direct, few, inputs[keep])
+    assert len(people) == len(vectors.probes["rgb"]) == 12
+    first = int(np.flatnonzero(~vectors.probes["nir"].any(1))[0])
+    assert vectors.probes["rgb"][first].any()
+    assert (np.abs(vectors.probes["nir"]).max(1) > 0).sum() == 11
+    rows = list(table(tiny(), few, inputs[keep], {"direct": direct, "again": direct}))
+    assert rows[-1].count("0.0 (0.0 to 0.0)") >= 3
 
 
 def test_bfloat16_and_float32_are_shown_side_by_side(found: Material, tmp_path: Path) -> None:

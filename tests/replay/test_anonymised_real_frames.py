@@ -16,7 +16,6 @@ from vultus.frames import DeviceIdentity, FrameSet, Source, Stream
 from vultus.manifest import load_manifest
 from vultus.pipeline import Pipeline
 from vultus.stages.align import align_rgb
-from vultus.stages.embed import embed
 from vultus.types import Modality
 
 WHO = DeviceIdentity("images", "rap3df-2017", "", Source.IMAGES)
@@ -46,9 +45,9 @@ def test_real_people_are_covered_or_left_out(data_root: Path) -> None:
         probe = pipeline.process(replace(original, device=WHO))
         if Modality.RGB not in probe.embeddings or copy.rgb is None:
             continue
-        graph = pipeline._recogniser
-        crop = align_rgb(copy.rgb, probe.found[Stream.RGB].landmarks, graph.input, mean=graph.entry.mean, scale=graph.entry.scale)
-        found = embed(graph, crop)
+        to = pipeline._recogniser
+        crop = align_rgb(copy.rgb, probe.found[Stream.RGB].landmarks, to.input, mean=to.mean, scale=to.scale)
+        found = to.embed(crop)
         if found is not None:
             scores.append(float(found.vector @ probe.embeddings[Modality.RGB].vector))
     print(f"kept {kept} of {len(rows)}; {len(scores)} scores, largest {max(scores):.3f}, median {np.median(scores):.3f}")

@@ -66,7 +66,9 @@ def calibrate(probes: list[tuple[str, str, Probe]], people: set[str], path: Path
         samples[modality] = (np.stack([r[0] for r in rows]), np.array([r[1] for r in rows]), np.array([r[2] for r in rows]))
     identity = DeviceIdentity("images", index.name, "", Source.IMAGES)
     base = cal.load(manifest.root / "calibration")
-    path.write_text(json.dumps(fit_device(base, samples, identity, name="kinect-half", origin={"people": len(people)})), "utf-8")
+    path.write_text(
+        json.dumps(fit_device(base, samples, identity, name="kinect-half", origin={"people": len(people)}, whiten=True)), "utf-8"
+    )
 
 
 def is_frontal(probe: Probe) -> bool:

@@ -39,3 +39,13 @@ def test_nir_is_exposed_for_the_face_and_never_leaves_the_range() -> None:
     align_nir(np.asarray(picture * 4, np.uint16), marks, 4000.0, out[1], mean=0.0, scale=1.0)
     np.testing.assert_allclose(out[0], out[1], rtol=1e-5)
     assert 0 <= out.min() < out.max() <= 255
+
+
+def test_nir_is_shown_by_a_weaker_curve_than_colour() -> None:
+    """The face's mean lands at 137, what reflects 2.55 times as much at white, and between them light goes with the power 1 / 1.5."""
+    shade = np.tile(np.linspace(0, 4000, 112).astype(np.uint16), (112, 1))
+    out = np.zeros((1, 3, 112, 112), np.float32)
+    align_nir(shade, TARGET.astype(np.float32), 1000.0, out, mean=0.0, scale=1.0)
+    wanted = 255.0 * np.clip(shade[60] / 1000.0 * 100.0 / 255.0, 0, 1) ** (1 / 1.5)
+    assert np.abs(out[0, 0, 60, 2:-2] - wanted[2:-2]).max() < 3.0
+    assert abs(float(np.interp(1000.0, shade[60], out[0, 0, 60])) - 137) < 1.5

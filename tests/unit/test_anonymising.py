@@ -23,7 +23,6 @@ from vultus.pipeline import Pipeline
 from vultus.stages.align import align_nir, align_rgb
 from vultus.stages.assess import level_of
 from vultus.stages.detect import Detector
-from vultus.stages.embed import embed
 from vultus.types import Modality
 
 BLANK = DeviceIdentity("simulator", "simulated RGB + NIR + depth", "", Source.SIMULATED)
@@ -71,13 +70,13 @@ def test_nobody_is_recognised_in_the_copy() -> None:
         assert copy.rgb is not None
         assert copy.nir is not None
         for modality, face in ((Modality.RGB, probe.found[Stream.RGB]), (Modality.NIR, probe.found[Stream.NIR])):
-            graph = p._recogniser
-            mean, scale = graph.entry.mean, graph.entry.scale
+            to = p._recogniser
+            mean, scale = to.mean, to.scale
             if modality is Modality.RGB:
-                crop = align_rgb(copy.rgb, face.landmarks, graph.input, mean=mean, scale=scale)
+                crop = align_rgb(copy.rgb, face.landmarks, to.input, mean=mean, scale=scale)
             else:
-                crop = align_nir(copy.nir.data, face.landmarks, level_of(face, copy.nir.data) or 1.0, graph.input, mean=mean, scale=scale)
-            found = embed(graph, crop)
+                crop = align_nir(copy.nir.data, face.landmarks, level_of(face, copy.nir.data) or 1.0, to.input, mean=mean, scale=scale)
+            found = to.embed(crop)
             assert found is not None
             score = float(found.vector @ probe.embeddings[modality].vector)
             rate, _ = base.tables[Modality.RGB, Modality.RGB].rate(score)

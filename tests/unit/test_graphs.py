@@ -205,7 +205,7 @@ def test_bytes_that_are_no_text_are_refused(models: Path) -> None:
 def test_an_unknown_role_lists_the_known_ones(models: Path) -> None:
     """Asking for a role that the manifest has not is ModelMissing and names those that it has."""
     with pytest.raises(ModelMissing, match="detector_near"):
-        load_manifest(models).entry("normaliser")
+        load_manifest(models).entry("decoder")
 
 
 def test_no_threads_is_refused_before_any_work(models: Path) -> None:

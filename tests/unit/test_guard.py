@@ -121,7 +121,7 @@ def test_whoever_enrolled_without_depth_may_sign_in_without_it(store: TemplateSt
     with Authenticator(store=store, policy=dataclasses.replace(POLICY, tier=Tier.STANDARD)) as auth:
         enrol(auth)
         assert auth.verify(genuine, user="ada").accepted
-        template = store.get("ada", auth._pipeline.graph)
+        template = store.get("ada", auth._pipeline.forms)
         store.add(dataclasses.replace(template, guard=Guard(frozenset({"rgb", "nir"}), REQUIRED_CUES[Tier.STANDARD])), replace=True)
         assert auth.verify(flat, user="ada").accepted
         assert auth.verify(genuine, user="ada").accepted
@@ -258,6 +258,7 @@ def test_a_missing_graph_is_an_error_not_an_answer(tmp_path: Path, store: Templa
         "calibration/match.json",
         "calibration/colour.json",
         "artefacts/landmarks_96x96.onnx",
+        "artefacts/nir_stem.onnx",
         "manifest.toml",
     ):
         shutil.copytree(root, tmp_path / "models", dirs_exist_ok=True, ignore=shutil.ignore_patterns("recipes", "training", "optimised"))

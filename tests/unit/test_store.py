@@ -21,10 +21,12 @@ from vultus import store as store_module
 from vultus.errors import AlreadyEnrolled, NotEnrolled, StoreAltered, StoreBusy, StoreError, StoreOutdated
 from vultus.sealing import KeyFile
 from vultus.store import AttemptState, Template, TemplateStore
+from vultus.templates import encode
 from vultus.types import DeviceIdentity, Embedding, Modality, Source
 
 GRAPH = "ab" * 32
 OTHER_GRAPH = "cd" * 32
+FORMS = dict.fromkeys(Modality, GRAPH)
 NOW = 1_750_000_000_000_000_000
 
 # Builds a template in a process of its own, for the tests with more than one.
@@ -101,9 +103,9 @@ def test_round_trip(path):
     """A template comes back equal to the last bit, also after the store was closed and opened again."""
     with TemplateStore.open(path) as store:
         store.add(template("ada"))
-        assert same(store.get("ada", GRAPH), template("ada"))
+        assert same(store.get("ada", FORMS), template("ada"))
     with TemplateStore.open(path, create=False) as store:
-        assert same(store.get("ada", GRAPH), template("ada"))
+        assert same(store.get("ada", FORMS), template("ada"))
         assert store.users() == ["ada"]
 
 
@@ -123,7 +125,7 @@ def test_names_have_one_spelling(path):
     """A name typed with combining marks finds the one typed with composed letters."""
     with TemplateStore.open(path) as store:
         store.add(template("Jose\u0301"))
-        assert store.get("Jos\u00e9", GRAPH).user == "Jos\u00e9"
+        assert store.get("Jos\u00e9", FORMS).user == "Jos\u00e9"
         with pytest.raises(AlreadyEnrolled):
             store.add(template("Jos\u00e9"))
 
@@ -132,7 +134,7 @@ def test_names_have_one_spelling(path):
 def test_bad_names_are_refused(path, name):
     """A name that is empty, too long, padded or holds invisible characters is a ValueError before any work."""
     with TemplateStore.open(path) as store, pytest.raises(ValueError, match="user name"):
-        store.get(name, GRAPH)
+        store.get(name, FORMS)
     with pytest.raises(ValueError, match="user name"):
         template(name)
 
@@ -142,9 +144,9 @@ def test_replacing_is_asked_for(filled):
     with TemplateStore.open(filled) as store:
         with pytest.raises(AlreadyEnrolled, match="ada is enrolled already"):
             store.add(template("ada", 99))
-        assert same(store.get("ada", GRAPH), template("ada"))
+        assert same(store.get("ada", FORMS), template("ada"))
         store.add(template("ada", 99), replace=True)
-        assert same(store.get("ada", GRAPH), template("ada", 99))
+        assert same(store.get("ada", FORMS), template("ada", 99))
         assert store.users() == ["ada", "grace", "radia"]
         assert store.failures("ada").count == 1
 
@@ -154,7 +156,7 @@ def test_remove_forgets(filled):
     with TemplateStore.open(filled) as store:
         store.remove("ada")
         assert store.users() == ["grace", "radia"]
-        for act in (lambda: store.get("ada", GRAPH), lambda: store.remove("ada"), lambda: store.failures("ada")):
+        for act in (lambda: store.get("ada", FORMS), lambda: store.remove("ada"), lambda: store.failures("ada")):
             with pytest.raises(NotEnrolled, match="ada is not enrolled"):
                 act()
         store.add(template("ada"))
@@ -167,21 +169,57 @@ def test_another_graphs_template_is_outdated(path):
         store.add(template("ada"))
         store.add(template("grace", 5, OTHER_GRAPH))
         with pytest.raises(StoreOutdated, match="enrol grace again"):
-            store.get("grace", GRAPH)
-        found = store.all(GRAPH)
+            store.get("grace", FORMS)
+        found = store.all(FORMS)
         assert [t.user for t in found] == ["ada"]
         assert found.outdated == ("grace",)
         assert len(found) == 1
 
 
+def test_what_one_graph_made_stays_usable_when_another_changes(path):
+    """With another normaliser the NIR embeddings are left out and the RGB ones still compare; with nothing left the template is outdated."""
+    with TemplateStore.open(path) as store:
+        store.add(template("ada"))
+        kept = store.get("ada", {**FORMS, Modality.NIR: OTHER_GRAPH})
+        assert [e.modality for e in kept.embeddings] == [e.modality for e in template("ada").embeddings if e.modality is Modality.RGB]
+        assert kept.embeddings
+        assert [t.count() for t in store.all({**FORMS, Modality.NIR: OTHER_GRAPH})] == [kept.count()]
+        with pytest.raises(StoreOutdated, match="enrol ada again"):
+            store.get("ada", dict.fromkeys(Modality, OTHER_GRAPH))
+
+
+def test_graphs_of_both_modalities_come_back(path):
+    """A template whose modalities were made by different graphs is kept with the hash of each."""
+    made = Template("ada", (embedding(1), embedding(2, Modality.NIR, OTHER_GRAPH)), NOW)
+    with TemplateStore.open(path) as store:
+        store.add(made)
+        assert store.get("ada", made.graphs).graphs == {Modality.RGB: GRAPH, Modality.NIR: OTHER_GRAPH}
+
+
+def test_the_format_before_is_read(path, monkeypatch):
+    """A record of format 1, which names one graph for all embeddings, reads as it was written, and its embeddings carry that graph."""
+
+    def before(made):
+        head, body = (data := encode(made))[4 : 4 + int.from_bytes(data[:4], "big")], data[4 + int.from_bytes(data[:4], "big") :]
+        old = json.dumps({k: v for k, v in json.loads(head).items() if k != "graphs"}).encode()
+        return len(old).to_bytes(4, "big") + old + body
+
+    with TemplateStore.open(path) as store:
+        monkeypatch.setattr(store_module, "FORMAT", 1)
+        monkeypatch.setattr(store_module, "encode", before)
+        store.add(template("ada"))
+        monkeypatch.undo()
+        assert same(store.get("ada", FORMS), template("ada"))
+
+
 def test_another_format_is_outdated(path, monkeypatch):
     """A record honestly sealed by a later format is StoreOutdated, and can be removed."""
     with TemplateStore.open(path) as store:
-        monkeypatch.setattr(store_module, "FORMAT", 2)
+        monkeypatch.setattr(store_module, "FORMAT", 3)
         store.add(template("ada"))
         monkeypatch.undo()
-        with pytest.raises(StoreOutdated, match="format 2, this is 1"):
-            store.get("ada", GRAPH)
+        with pytest.raises(StoreOutdated, match="format 3, this is 2"):
+            store.get("ada", FORMS)
         store.remove("ada")
         assert store.users() == []
 
@@ -241,12 +279,12 @@ def test_one_edited_record(filled, column):
     edit(filled, UPDATE_ONE.format(column))
     with TemplateStore.open(filled) as store:
         with pytest.raises(StoreAltered, match="the template of ada was altered: remove ada and enrol again"):
-            store.get("ada", GRAPH)
+            store.get("ada", FORMS)
         with pytest.raises(StoreAltered):
             store.users()
         with pytest.raises(StoreAltered):
-            store.all(GRAPH)
-        assert same(store.get("grace", GRAPH), template("grace", 10))
+            store.all(FORMS)
+        assert same(store.get("grace", FORMS), template("grace", 10))
         assert [isinstance(e.content, Template) for e in store.entries()] == [False, True, True]
         store.remove("ada")
         assert store.users() == ["grace", "radia"]
@@ -302,7 +340,7 @@ def test_swapped_bodies_are_altered(filled):
     with TemplateStore.open(filled) as store:
         for user in ("ada", "grace"):
             with pytest.raises(StoreAltered):
-                store.get(user, GRAPH)
+                store.get(user, FORMS)
 
 
 def test_an_older_record_is_altered(filled):
@@ -331,7 +369,7 @@ def test_truncated_store(filled, size):
     """A store that was cut off, between pages or within one, is StoreAltered, and the line says what to do."""
     filled.write_bytes(filled.read_bytes()[:size])
     with pytest.raises(StoreAltered, match="put a backup back, or remove the file and enrol again"), TemplateStore.open(filled) as store:
-        store.all(GRAPH)
+        store.all(FORMS)
 
 
 def test_what_is_no_store(tmp_path):
@@ -489,7 +527,7 @@ def test_busy_is_bounded(filled):
             store.add(template("new"))
         assert 0.2 < time.monotonic() - start < 3
         assert caught.value.retryable
-        assert same(store.get("ada", GRAPH), template("ada"))
+        assert same(store.get("ada", FORMS), template("ada"))
         other.execute("ROLLBACK")
         store.add(template("new"))
 
@@ -538,7 +576,7 @@ def test_killed_while_writing(filled):
     assert process.returncode == -signal.SIGKILL
     assert filled.with_name("templates.db-journal").exists()
     with TemplateStore.open(filled) as store:
-        assert [t.user for t in store.all(GRAPH)] == ["ada", "grace", "radia"]
+        assert [t.user for t in store.all(FORMS)] == ["ada", "grace", "radia"]
     assert not filled.with_name("templates.db-journal").exists()
 
 
@@ -558,7 +596,7 @@ def test_interrupt_stores_nothing(filled, monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             store.remove("ada")
         monkeypatch.undo()
-        assert same(store.get("ada", GRAPH), template("ada"))
+        assert same(store.get("ada", FORMS), template("ada"))
         assert store.users() == ["ada", "grace", "radia"]
 
 
@@ -589,7 +627,7 @@ def test_copy_is_a_backup(filled, tmp_path):
     for p in (filled, filled.with_name("templates.db.key")):
         shutil.copy2(p, backup)
     with TemplateStore.open(backup / "templates.db") as store:
-        assert same(store.get("radia", GRAPH), template("radia", 20))
+        assert same(store.get("radia", FORMS), template("radia", 20))
 
 
 def test_what_cannot_be_stored():
@@ -603,6 +641,6 @@ def test_what_cannot_be_stored():
 def test_reprs_show_nothing_biometric(filled):
     """No repr of the store or of what comes out of it shows a number of an embedding."""
     with TemplateStore.open(filled) as store:
-        text = json.dumps([repr(store), repr(store.get("ada", GRAPH)), repr(store.entries()), repr(store.all(GRAPH))])
+        text = json.dumps([repr(store), repr(store.get("ada", FORMS)), repr(store.entries()), repr(store.all(FORMS))])
     assert not any(str(float(x)) in text for e in template("ada").embeddings for x in e.vector)
     assert "array" not in text

@@ -28,8 +28,8 @@ _LIMITS: Final = (
     "For NIR crops only; colour goes past it, so colour embeddings and stored templates are unchanged.",
     "Not shown on 940 nm sensors, dark skin, children, beards, or glasses: the real set does not name them.",
     "Simulated lamps lie near the lens and cast no shadows.",
-    "The photographed people are volunteers of two laboratories, most of them young; those of Canada are all White.",
 )
+_OF_PHOTOGRAPHS: Final = "The photographed people are volunteers of two laboratories, most of them young; those of Canada are all White."
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def write_card(folder: Path, run: Run, model: Normaliser, found: Material, recog
         "graphs": {name: dataclasses.asdict(form) for name, form in measured.forms.items()},
         "chosen": measured.chosen,
         "real": measured.real,
-        "limits": list(_LIMITS),
+        "limits": [*_LIMITS, *([_OF_PHOTOGRAPHS] if run.sets else [])],
     }
     (folder / "card.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     (folder / "card.md").write_text("\n".join(_lines(document)) + "\n", encoding="utf-8")

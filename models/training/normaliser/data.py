@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 from models.recipes.crops import _TARGET as TARGET
-from models.recipes.crops import similarity
+from models.recipes.crops import similarity, toned
 from models.training.normaliser import portraits
 from models.training.normaliser.config import Run
 from models.training.synthesis.crops import nir_crop, plain_crop
@@ -22,6 +22,8 @@ F32 = npt.NDArray[np.float32]
 U8 = npt.NDArray[np.uint8]
 WATCH: Final = 5
 """Every fifth person is kept from training, to see when it stops helping."""
+TONES: Final = (1.2, 3.0)
+"""Display curves that a crop is given in training: contrast differs between sensors by more than between curves."""
 _WITHOUT_DEPTH: Final = 0.2
 """Share of crops whose shape is withheld: a form must also do its work when the depth camera fails."""
 
@@ -111,7 +113,7 @@ def sample(pool: Pool, at: int, rng: np.random.Generator, *, goal: bool = False)
     crop, shape, to, scale = nir_crop(view, capture(view, rng, head), rng)
     if rng.random() < _WITHOUT_DEPTH:
         shape = np.zeros_like(shape)
-    out = np.concatenate([(crop[None] - 127.5) / 128, shape])
+    out = np.concatenate([(toned(crop, float(rng.uniform(*TONES)))[None] - 127.5) / 128, shape])
     wanted = colour_tensor(plain_crop(view, to, scale, rng)[None])[0] if goal else None
     if rng.random() < 0.5:
         out = np.ascontiguousarray(out[..., ::-1])

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 from models.recipes.gate import open_session
 from models.recipes.layers import Layer, Network
+from models.recipes.normaliser import build_normaliser, of_stem
 from models.recipes.recogniser import float_graph, integer_graph
 from models.recipes.writer import GraphWriter
 from models.training.normaliser.recogniser import Recogniser, embed
@@ -45,6 +46,8 @@ class Form:
 def export(model: Normaliser, recogniser: Recogniser, samples: F32, folder: Path) -> tuple[dict[str, Form], str]:
     """Write float.onnx and int8.onnx into `folder`; return their figures and which of them to use: the cheaper of those that pass.
 
+    Of a stem also stem.onnx, which is what ships: the first layers alone, for the core to run before the shared 8-bit ones.
+
     samples: (n, 5, 112, 112) simulated inputs; half of them range the 8 bits, the other half judge. Raises ValueError when the float graph does not
     give what PyTorch gives.
     """
@@ -53,6 +56,8 @@ def export(model: Normaliser, recogniser: Recogniser, samples: F32, folder: Path
     if whole:
         network = network_of(model, recogniser.network)
         graphs = {"float": float_graph(network, straight=True), "int8": integer_graph(network)}
+        if isinstance(model, Stem):
+            (folder / "stem.onnx").write_bytes(stem_graph(model, recogniser.network))
     else:
         data = picture_graph(model)
         graphs = {"float": data, "int8": _in_integers(data, _shown(model, samples[::2]))}
@@ -87,6 +92,12 @@ def network_of(model: Affine | Stem, network: Network) -> Network:
     own = [model.folded()] if isinstance(model, Affine) else [model.layer(i) for i in range(model.enters)]
     layers = [_with(layer, *values) for layer, values in zip(network.layers, own, strict=False)]
     return replace(network, layers=(*layers, *network.layers[len(own) :]))
+
+
+def stem_graph(model: Stem, network: Network) -> bytes:
+    """Return the graph of a stem as it ships."""
+    values = [tuple(np.asarray(v.detach().numpy(), np.float64) for v in model.layer(i)) for i in range(model.enters)]
+    return build_normaliser(network, of_stem(network, values))
 
 
 def picture_graph(model: Normaliser) -> bytes:

@@ -14,7 +14,7 @@ from models.training.normaliser.data import F32, Material, sample
 from models.training.normaliser.export import export
 from models.training.normaliser.recogniser import Recogniser
 from models.training.normaliser.train import train
-from models.training.normaliser.variants import parameters
+from models.training.normaliser.variants import VARIANTS, parameters
 
 SAMPLES: Final = 64
 """Simulated crops that range the 8-bit graph and judge both; of people kept aside."""
@@ -33,7 +33,7 @@ def make(
     if not parameters(model):
         raise ValueError(f"{run.variant} has nothing to train or to write")
     forms, chosen = export(model, recogniser, simulated(found, run.seed, samples), folder)
-    rows = measure(recogniser, model, *real) if real is not None else None
+    rows = measure(recogniser, model, VARIANTS["direct"](recogniser).eval(), *real) if real is not None else None
     measured = Measured(forms, chosen, rows, rows is not None and clearly_better(rows))
     write_card(folder, run, model, found, recogniser.digest(), measured)
     return {"chosen": forms[chosen].file, "ships": measured.ships, "cost": forms[chosen].cost, "cosine": forms[chosen].cosine}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -104,16 +104,15 @@ def prepare(url: str, manifest: Manifest, folder: Path, count: int) -> Workload:
         probe = next((p for p in map(auth.observe, frame_sets) if p.embeddings), None)
         if probe is None:
             raise VultusError(f"no face in the frame sets of {url} can be used; record one that looks into the camera")
-        graph = next(iter(probe.embeddings.values())).graph
     with TemplateStore.open(path) as store:
         store.add(Template(PERSON, tuple(probe.embeddings.values()), time.time_ns()))
-        store.add(Template(STRANGER, tuple(_stranger(graph)), time.time_ns()))
+        store.add(Template(STRANGER, tuple(_stranger(manifest.forms())), time.time_ns()))
     return Workload(url, tuple(frame_sets), path)
 
 
-def _stranger(graph: str) -> Iterator[Embedding]:
+def _stranger(forms: Mapping[Modality, str]) -> Iterator[Embedding]:
     """Yield an embedding a modality that is at right angles to nearly everybody's: a direction drawn once."""
     rng = np.random.default_rng(7)
     for modality in Modality:
         vector = rng.standard_normal(128).astype(np.float32)
-        yield Embedding(modality, vector / np.linalg.norm(vector), graph)
+        yield Embedding(modality, vector / np.linalg.norm(vector), forms[modality])

@@ -80,7 +80,7 @@ class ShippedPipeline:
         from vultus.manifest import load_manifest
 
         manifest = load_manifest(self.models)
-        return {**{entry.role: entry.sha256 for entry in manifest.entries}, "embedding": manifest.entry("recogniser").form}
+        return {**{entry.role: entry.sha256 for entry in manifest.entries}, "embedding": manifest.graph}
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,13 @@ from vultus import _native
 from vultus.geometry import similarity
 from vultus.types import F32, Crop, Frame, Grey, Modality
 
-_FACE_MEAN: Final = 64.0
-"""Linear level, of 255, that the mean of a NIR face is brought to before the curve: a quarter of full scale, so that the forehead's
-highlight (about three times the mean under a light beside the lens) is not clipped."""
-_CURVE: Final[F32] = (255.0 * (np.arange(256) / 255.0) ** (1 / 2.2)).astype(np.float32)
-"""Display curve that colour photographs carry and the recogniser expects; NIR sensors are linear."""
+FACE_MEAN: Final = 100.0
+"""Linear level, of 255, that the mean of a NIR face is brought to before the curve: it is shown at 137, and what reflects 2.5 times as much
+is white."""
+GAMMA: Final = 1.5
+"""Display curve of NIR, whose sensors are linear. Colour photographs carry 2.2; a lamp beside the lens and skin that is alike in NIR leave a
+face a third of the contrast that it has in colour, and a weaker curve gives half of that back (models/matching/README.md)."""
+_CURVE: Final[F32] = (255.0 * (np.arange(256) / 255.0) ** (1 / GAMMA)).astype(np.float32)
 
 
 def align_rgb(frame: Frame, landmarks: F32, out: F32, *, mean: float, scale: float) -> Crop:
@@ -31,7 +33,7 @@ def align_nir(image: Grey, landmarks: F32, face_mean: float, out: F32, *, mean: 
     `face_mean` is the mean level of the face in the picture's own unit; it must be positive.
     """
     matrix = similarity(landmarks)
-    gain, cubic = _FACE_MEAN / face_mean, _enlarges(matrix)
+    gain, cubic = FACE_MEAN / face_mean, _enlarges(matrix)
     _native.warp_grey(image, matrix, out[0], gain=gain, lut=_CURVE, scale=scale, offset=-mean * scale, cubic=cubic)
     return Crop(Modality.NIR, out, matrix)
 

@@ -7,12 +7,13 @@ from types import SimpleNamespace
 from vultus.errors import ModelMissing
 from vultus.manifest import Manifest
 from vultus.store import TemplateStore
+from vultus.types import Modality
 
 from .conftest import GRAPH, template
 
 
 def manifest_with(graph):
-    return SimpleNamespace(entry=lambda role: SimpleNamespace(form=graph))
+    return SimpleNamespace(forms=lambda: dict.fromkeys(Modality, graph))
 
 
 def alter(path):
@@ -30,7 +31,7 @@ def test_list(run, enrolled, monkeypatch):
     assert "outdated" not in result.out
     users = run("list", "--json").json["users"]
     assert [u["user"] for u in users] == ["ada", "grace"]
-    assert set(users[0]) == {"record", "user", "created_ns", "embeddings", "graph", "calibration", "guard", "device", "state"}
+    assert set(users[0]) == {"record", "user", "created_ns", "embeddings", "graphs", "calibration", "guard", "device", "state", "outdated"}
     assert users[0]["embeddings"] == {"rgb": 1, "nir": 1}
 
 
@@ -44,6 +45,14 @@ def test_list_marks_the_outdated(run, enrolled, monkeypatch):
 
     monkeypatch.setattr(enrolled, "manifest", missing)
     assert "outdated" not in run("list").out
+
+
+def test_list_marks_what_a_new_normaliser_leaves(run, enrolled, monkeypatch):
+    """Where RGB can still be compared and NIR cannot, the listing says so and the JSON names it."""
+    forms = SimpleNamespace(forms=lambda: {Modality.RGB: GRAPH, Modality.NIR: "cd" * 32})
+    monkeypatch.setattr(enrolled, "manifest", lambda: forms, raising=False)
+    assert run("list").out.count("NIR outdated: enrol again with --replace") == 2
+    assert [(u["state"], u["outdated"]) for u in run("list", "--json").json["users"]] == [("partly outdated", ["nir"])] * 2
 
 
 def test_list_with_an_altered_record(run, enrolled, monkeypatch):
