@@ -74,18 +74,17 @@ class Graph:
 
     @property
     def sha256(self) -> str:
-        """The hash that templates made with this graph carry."""
+        """The hash of the graph's bytes."""
         return self.entry.sha256
 
-    @property
-    def split(self) -> bool:
-        """True when its first layers run in the core, so that others can take their place."""
-        return self._stem is not None
+    def takes(self, stem: Stem) -> bool:
+        """Say whether other first layers can take the place of its own: where those run in the core, with the same level of 0."""
+        return self._stem is not None and self._stem.zero == stem.zero
 
     def run(self, stem: Stem | None = None) -> tuple[npt.NDArray[Any], ...]:
         """Run on what `input` holds and return the outputs in the manifest's order, valid until the next call.
 
-        stem: first layers in place of the graph's own, for a graph that is `split`.
+        stem: first layers in place of the graph's own, for a graph that `takes` them.
         """
         own = self._stem if stem is None else stem
         if own is not None:

@@ -36,6 +36,11 @@ class Stem:
         self._weights, self._zero = weights, zero
         self._scratch: F32 = np.empty(_native.STEM_SCRATCH, np.float32)
 
+    @property
+    def zero(self) -> int:
+        """The level of 0 in what it writes, which the layers behind it expect."""
+        return self._zero
+
     def run(self, crop: npt.NDArray[Any], out: npt.NDArray[Any]) -> None:
         """Write what the rest of the graph takes of a crop, float32 (1, 3, 112, 112), to `out`, uint8 (1, 56, 56, 128)."""
         _native.stem(self._weights, crop[0], self._zero, out[0], self._scratch)

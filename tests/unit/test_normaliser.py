@@ -121,6 +121,17 @@ def test_nothing_is_embedded_without_it(manifest: Manifest, tmp_path: Path) -> N
         Recogniser(dataclasses.replace(manifest, entries=whole))
 
 
+def test_another_grid_is_refused(manifest: Manifest, graph: OnnxGraph) -> None:
+    """First layers whose level of 0 is not the one that the shared layers expect do not take the place of the recogniser's own."""
+    recogniser = open_graph(manifest.entry("recogniser"))
+    assert recogniser.takes(read_stem(graph))
+    zero = graph.constants["zero"]
+    assert not recogniser.takes(
+        read_stem(dataclasses.replace(graph, constants={**graph.constants, "zero": np.asarray(zero + np.uint8(1))}))
+    )
+    assert not open_graph(manifest.entry("detector_near")).takes(read_stem(graph))
+
+
 def altered(graph: OnnxGraph) -> Iterator[OnnxGraph]:
     """Yield graphs that look like the normaliser and are another function."""
     nodes, constants = list(graph.nodes), dict(graph.constants)

@@ -24,8 +24,10 @@ class Recogniser:
         self._graph = open_graph(manifest.entry("recogniser"), threads)
         self._normaliser = open_stem(manifest.entry("normaliser"))
         self.forms: Mapping[Modality, str] = manifest.forms()
-        if not self._graph.split:
-            raise ModelMismatch("graph recogniser: it has no first layers that the normaliser could replace; run `vultus models build`")
+        if not self._graph.takes(self._normaliser):
+            raise ModelMismatch(
+                "graph recogniser: it has no first layers that the normaliser can replace; run `vultus models build` or reinstall"
+            )
 
     @property
     def input(self) -> npt.NDArray[Any]:
