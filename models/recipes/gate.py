@@ -22,6 +22,8 @@ COMMAND: Final = "python -m models.recipes gate"
 Figure = dict[str, Any]
 LEAST: Final = {"ten-fold accuracy": 0.993, "TAR at FAR 1e-4": 0.972}
 """What the shipped graph must reach on LFW, whatever the float graph does."""
+_NIR: Final = ("NIR-NIR TAR at FAR 1e-4", "RGB-NIR TAR at FAR 1e-4")
+"""Measured through the normaliser, as NIR goes."""
 _LOSS: Final = {
     "ten-fold accuracy": 0.001,
     "TAR at FAR 1e-4": 0.004,
@@ -47,6 +49,8 @@ def run_gate(weights: dict[Member, bytes]) -> list[Figure]:
     exact = [embed_session(float_session, faces) for faces in (lfw, rap)]
     measured, reference = (verification(lfw, rap, *e) for e in (shipped, exact))
     for name, (value, count, data_set) in measured.items():
+        if name in _NIR:
+            continue
         row: Figure = {"set": data_set, "measure": name, "value": round(value, 5), "float": round(reference[name][0], 5), "count": count}
         if name in LEAST:
             row["least"] = LEAST[name]
@@ -96,7 +100,7 @@ def _normalised(rap: Faces, plain: tuple[F32, F32], shipped: Callable[[Faces], F
         rates.append(_rap3df(rap, whole))
     without = _rap3df(rap, plain[0])
     rows: list[Figure] = []
-    for name in ("NIR-NIR TAR at FAR 1e-4", "RGB-NIR TAR at FAR 1e-4"):
+    for name in _NIR:
         (value, count, data_set), exact = rates[0][name], rates[1][name][0]
         row = {"set": data_set, "measure": f"{name}, normalised", "value": round(value, 5), "float": round(exact, 5), "count": count}
         rows.append({**row, "loss_allowed": _LOSS[name], "without": round(without[name][0], 5), "command": COMMAND})
