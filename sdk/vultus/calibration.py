@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,9 @@ from vultus.stages.vote import CUES, Vote
 from vultus.types import F32, DeviceIdentity, Embedding, Liveness, Modality, PairScore, Source
 
 F64 = npt.NDArray[np.float64]
+OUTVOTED: Final = 10.0
+"""How many times a merged rate the largest of its parts may be: a picture that looks like a stranger is not outvoted by the other, however sure that one
+is. Without this, colour of the claimed person lets one NIR picture of another person in a hundred through at a target of 1e-4."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,13 +133,14 @@ def merge(rates: Sequence[float]) -> float:
     """Merge false-match rates of several comparisons of one attempt without assuming that they are independent.
 
     e times the geometric mean is a valid p-value under any dependence (Vovk and Wang, Biometrika 107, 2020), so that a
-    correlated RGB and NIR face can never make the stated rate too small. One rate is returned as it is.
+    correlated RGB and NIR face can never make the stated rate too small; it is not below a tenth of the largest (OUTVOTED). One rate is
+    returned as it is.
     """
     if not rates:
         return 1.0
     if len(rates) == 1:
         return rates[0]
-    return min(1.0, math.e * math.exp(sum(math.log(r) for r in rates) / len(rates)))
+    return min(1.0, max(math.e * math.exp(sum(math.log(r) for r in rates) / len(rates)), max(rates) / OUTVOTED))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -119,7 +119,7 @@ def judged(usable: Sequence[tuple[PairScore, cal.PairTable]], joint: cal.Joint |
     """Return the scores to judge with their tables: one joint score where the sensor has a table for just these pairs, else each pair's own.
 
     A stranger in one of the two pictures is not outvoted by the other: then each speaks for itself, and the merge of a rate above STRANGER
-    with any other meets a target t for at most 1.4 t^2 of impostors.
+    with any other meets no target below a tenth of that.
     """
     alone = [(table, pair.score) for pair, table in usable]
     score = joint.score([pair for pair, _ in usable]) if joint is not None else None

@@ -114,6 +114,14 @@ def test_merging_holds_for_fully_dependent_comparisons() -> None:
         assert (merged <= level).mean() <= level
 
 
+@given(st.floats(1e-9, 1), st.floats(1e-9, 1))
+def test_a_stranger_in_one_picture_is_not_outvoted(one: float, other: float) -> None:
+    """However sure one picture is, the merged rate stays within a tenth of what the other says alone."""
+    assert cal.merge([one, other]) >= max(one, other) / 10
+    assert cal.merge([1e-9, 5e-3]) == pytest.approx(5e-4)
+    assert cal.merge([1e-4, 1e-4]) == pytest.approx(np.e * 1e-4)
+
+
 def test_no_comparison_is_no_match() -> None:
     """Nothing to merge gives the rate 1."""
     assert cal.merge([]) == 1.0

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from vultus.calibration import Calibration, PairTable
+from vultus.calibration import OUTVOTED, Calibration, PairTable
 from vultus.comparison import STRANGER
 from vultus.evaluate.comparisons import Comparisons, Pairs
 from vultus.evaluate.device_calibration import calibrated_on, samples_of
@@ -119,7 +119,9 @@ def _judge_alike(device: Calibration, used: Mapping[ModalityPair, tuple[F64, Pai
     """Judge comparisons that all have the same pairs."""
     each = np.array([rates_of(t, s) for s, t in used.values()])
     # As `calibration.merge` and `comparison.judged` do for one attempt.
-    rates = each[0] if len(each) == 1 else np.minimum(1.0, np.e * np.exp(np.log(each).mean(0)))
+    rates = each[0]
+    if len(each) > 1:
+        rates = np.minimum(1.0, np.maximum(np.e * np.exp(np.log(each).mean(0)), each.max(0) / OUTVOTED))
     if fusion == "merge" and len(used) > 1:
         return -np.log(rates), rates
     scores = np.mean([_log_lr(t, s) for s, t in used.values()], axis=0)
